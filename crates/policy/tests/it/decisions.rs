@@ -1,0 +1,219 @@
+//! Snapshots: inheritance, the laws of combining, and the reasons in the answer.
+
+use std::sync::Arc;
+
+use policy::snapshot::{BECAUSE_MAX, ROLE_DEPTH_MAX};
+use policy::{
+    CompileError, Decision, Denial, Document, Effect, PermissionInput, PolicyInput, RoleInput, Snapshot,
+    Source, Statement,
+};
+use serde_json::{Value, json};
+
+fn role(id: &str, parent: Option<&str>) -> RoleInput {
+    RoleInput {
+        id: id.into(),
+        name: format!("Role {id}"),
+        parent: parent.map(Into::into),
+        policies: Vec::new(),
+        permissions: Vec::new(),
+    }
+}
+
+fn policy(id: &str, statements: Value) -> PolicyInput {
+    let document =
+        Document::from_value(&json!({ "Version": "2012-10-17", "Statement": statements })).unwrap();
+    PolicyInput { id: id.into(), name: format!("Policy {id}"), document: Arc::new(document) }
+}
+
+fn permission(code: &str, statement: Statement) -> PermissionInput {
+    PermissionInput { code: code.into(), statements: vec![statement] }
+}
+
+fn allow(actions: &str, resources: &str) -> Statement {
+    Statement::allow(&[actions], &[resources]).unwrap()
+}
+
+/// A reader, an editor that inherits from it, and a role that denies keys.
+fn staff() -> Snapshot {
+    let mut reader = role("reader", None);
+    reader.permissions.push(permission("doc:read", allow("doc:read", "docs/*")));
+    let mut editor = role("editor", Some("reader"));
+    editor.policies.push(policy(
+        "p1",
+        json!([
+            { "Effect": "Deny", "Action": "doc:delete", "Resource": "docs/keep/*" },
+            { "Sid": "Edit", "Effect": "Allow", "Action": "doc:*", "Resource": "docs/*" }
+        ]),
+    ));
+    let mut barred = role("barred", None);
+    barred.policies.push(policy(
+        "p2",
+        json!({ "Sid": "NoKeys", "Effect": "Deny", "Action": "*", "Resource": "docs/keys/*" }),
+    ));
+    Snapshot::compile(7, vec![editor, barred, reader]).unwrap()
+}
+
+/// Renders an answer in one line: effect, kind of denial, then path, source, number and sid of each reason.
+fn show(decision: &Decision) -> String {
+    let mut text = decision.effect.to_string();
+    if let Some(denial) = decision.denial {
+        text += &format!(" {denial:?}");
+    }
+    for because in &decision.because {
+        let path: Vec<&str> = because.role_path.iter().map(|role| &*role.id).collect();
+        let source = match &because.source {
+            Source::Policy { id, .. } => id,
+            Source::Permission { code } => code,
+        };
+        let sid = because.sid.as_deref().unwrap_or("-");
+        text += &format!("; {} {source} {} {sid} {}", path.join("<"), because.statement, because.effect);
+    }
+    text
+}
+
+#[test]
+fn nothing_is_allowed_by_default() {
+    let snapshot = staff();
+
+    for roles in [&[][..], &["nobody"], &["reader"]] {
+        let decision = snapshot.decide(roles, "doc:write", "docs/1");
+        assert_eq!(show(&decision), "Deny NothingApplies");
+        assert!(!decision.is_allowed());
+        assert_eq!(decision.version, 7);
+    }
+}
+
+#[test]
+fn a_role_inherits_and_the_answer_shows_the_path() {
+    let snapshot = staff();
+    let show = |roles: &[&str], action, resource| show(&snapshot.decide(roles, action, resource));
+
+    assert_eq!(show(&["reader"], "doc:read", "docs/1"), "Allow; reader doc:read 0 - Allow");
+    assert_eq!(
+        show(&["editor"], "DOC:read", "docs/1"),
+        "Allow; editor p1 1 Edit Allow; editor<reader doc:read 0 - Allow"
+    );
+    // What is held directly needs no detour, in whatever order and however often it is held.
+    for roles in [&["reader", "editor"][..], &["editor", "reader", "editor", "nobody"]] {
+        assert_eq!(
+            show(roles, "doc:read", "docs/1"),
+            "Allow; editor p1 1 Edit Allow; reader doc:read 0 - Allow"
+        );
+    }
+}
+
+#[test]
+fn the_answer_names_roles_and_policies() {
+    let decision = staff().decide(&["editor"], "doc:read", "docs/1");
+
+    assert!(decision.is_allowed());
+    let [own, inherited] = decision.because.as_slice() else { panic!("two reasons: {decision:?}") };
+    assert_eq!(own.source, Source::Policy { id: "p1".into(), name: "Policy p1".into() });
+    let names: Vec<&str> = inherited.role_path.iter().map(|role| &*role.name).collect();
+    assert_eq!(names, ["Role editor", "Role reader"]);
+}
+
+#[test]
+fn deny_wins_and_only_denies_are_named() {
+    let snapshot = staff();
+    let show = |roles: &[&str], action, resource| show(&snapshot.decide(roles, action, resource));
+
+    assert_eq!(show(&["editor"], "doc:delete", "docs/keep/1"), "Deny ExplicitDeny; editor p1 0 - Deny");
+    assert_eq!(show(&["editor"], "doc:delete", "docs/1"), "Allow; editor p1 1 Edit Allow");
+    assert_eq!(
+        show(&["editor", "barred"], "doc:read", "docs/keys/1"),
+        "Deny ExplicitDeny; barred p2 0 NoKeys Deny"
+    );
+    assert_eq!(show(&["barred"], "any:thing", "docs/keys/1"), "Deny ExplicitDeny; barred p2 0 NoKeys Deny");
+}
+
+#[test]
+fn texts_that_are_no_names_are_refused_even_to_whom_everything_is_allowed() {
+    let mut root = role("root", None);
+    root.permissions.push(permission("all", allow("*", "*")));
+    let snapshot = Snapshot::compile(1, vec![root]).unwrap();
+    assert!(snapshot.decide(&["root"], "a:b", "c").is_allowed());
+
+    for (action, resource) in
+        [("a:b", ""), ("a:b", "docs/../c"), ("a:b", "docs%2fc"), ("a:*", "c"), ("a", "c")]
+    {
+        assert_eq!(
+            show(&snapshot.decide(&["root"], action, resource)),
+            "Deny NothingApplies",
+            "{action} {resource}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_names_a_bounded_number_of_statements() {
+    let mut many = role("many", None);
+    let statement = json!({ "Effect": "Allow", "Action": "a:b", "Resource": "*" });
+    many.policies.push(policy("p", json!(vec![statement; BECAUSE_MAX + 1])));
+    let mut last = role("z", None);
+    last.permissions.push(PermissionInput {
+        code: "x".into(),
+        statements: vec![Statement::deny(&["a:*"], &["z"]).unwrap()],
+    });
+    let snapshot = Snapshot::compile(1, vec![many, last]).unwrap();
+
+    let allowed = snapshot.decide(&["many", "z"], "a:b", "c");
+    let denied = snapshot.decide(&["many", "z"], "a:b", "z");
+
+    assert_eq!((allowed.effect, allowed.because.len()), (Effect::Allow, BECAUSE_MAX));
+    // A deny is found however many allows come before it.
+    assert_eq!((denied.denial, denied.because.len()), (Some(Denial::ExplicitDeny), 1));
+}
+
+#[test]
+fn the_closure_of_a_role_is_the_role_and_its_ancestors() {
+    let snapshot =
+        Snapshot::compile(1, vec![role("c", Some("b")), role("b", Some("a")), role("a", None)]).unwrap();
+
+    assert_eq!(snapshot.closure("c").into_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(snapshot.closure("a").into_iter().collect::<Vec<_>>(), ["a"]);
+    assert!(snapshot.closure("x").is_empty());
+}
+
+#[test]
+fn ten_levels_of_roles_compile_and_eleven_do_not() {
+    let chain = |levels: usize| {
+        let parent = |level: usize| (level > 1).then(|| format!("r{:02}", level - 1));
+        (1..=levels).map(|level| role(&format!("r{level:02}"), parent(level).as_deref())).collect::<Vec<_>>()
+    };
+
+    let deepest = Snapshot::compile(1, chain(ROLE_DEPTH_MAX)).unwrap();
+    assert_eq!(deepest.closure("r10").len(), 10);
+
+    let error = Snapshot::compile(1, chain(ROLE_DEPTH_MAX + 1)).unwrap_err();
+    let CompileError::TooDeep { roles } = &error else { panic!("{error}") };
+    assert_eq!(roles.len(), 11);
+    assert!(error.to_string().contains("`Role r11` (r11) < `Role r10` (r10)"), "{error}");
+    // A long chain costs no more than its length.
+    assert!(matches!(Snapshot::compile(1, chain(5000)), Err(CompileError::TooDeep { .. })));
+}
+
+#[test]
+fn rings_unknown_parents_and_double_ids_name_the_roles() {
+    let compile = |roles| Snapshot::compile(1, roles).unwrap_err();
+
+    let error = compile(vec![role("a", Some("b")), role("b", Some("c")), role("c", Some("b"))]);
+    let CompileError::Cycle { roles } = &error else { panic!("{error}") };
+    assert_eq!(roles.iter().map(|role| &*role.id).collect::<Vec<_>>(), ["b", "c"]);
+    assert_eq!(
+        compile(vec![role("a", Some("a"))]).to_string(),
+        "expected no role to inherit from itself, found the ring `Role a` (a)"
+    );
+
+    let ring = (0..30).map(|n| role(&format!("{n}"), Some(&format!("{}", (n + 1) % 30)))).collect();
+    assert!(matches!(compile(ring), CompileError::Cycle { roles } if roles.len() == 30));
+
+    assert_eq!(
+        compile(vec![role("a", Some("x"))]).to_string(),
+        "expected the parent of role `Role a` (a) to be a role of the tenant, found `x`"
+    );
+    assert!(matches!(
+        compile(vec![role("a", None), role("b", None), role("a", None)]),
+        CompileError::DuplicateRole { role } if &*role.id == "a"
+    ));
+}

@@ -1,0 +1,8 @@
+//! Tests of the policy engine through its public interface.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod decisions;
+mod documents;
+mod names;
+mod oracle;
+mod parser_fuzz;

@@ -1,0 +1,121 @@
+//! Throws broken documents at the parser: whatever the text, it answers, and what it accepts means something.
+//! Seeded, so that a failure repeats.
+
+use policy::Document;
+
+const ROUNDS_PER_SEED: usize = 2000;
+const MUTATIONS_MAX: usize = 6;
+
+const CORPUS: [&str; 10] = [
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#,
+    r#"{"Version":"2012-10-17","Id":"x","Statement":[{"Sid":"A","Effect":"Deny","Action":["user:read","k?y:*"],"Resource":["arn:signet:kms::t1:key/*","é/漢"]}]}"#,
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"a:b","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}"#,
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Effect":"Deny","Action":"a:b","Resource":"home/${aws:username}"}]}"#,
+    r#"{"Statement":[]}"#,
+    r#"[[[[{"a":[1,2.5e300,-0,null,true,false,"\ud83d\ude00\u0000"]}]]]]"#,
+    r#""2012-10-17""#,
+    "{",
+    "",
+    "\u{feff}{}",
+];
+
+const TOKENS: [&str; 22] = [
+    "\"",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "*",
+    "?",
+    "${",
+    "/",
+    "//",
+    "..",
+    "%2f",
+    "\\u0000",
+    "\\ud800",
+    "null",
+    "1e999",
+    "\"Effect\"",
+    "\"Condition\"",
+    "\"Statement\"",
+    "\u{1}",
+];
+
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `bound`, or 0 if that is 0.
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() >> 1).unwrap() % bound.max(1)
+    }
+}
+
+fn mutate(random: &mut Random, seed: &str) -> String {
+    let mut bytes = seed.as_bytes().to_vec();
+    for _ in 0..=random.below(MUTATIONS_MAX) {
+        let at = random.below(bytes.len() + 1);
+        let end = at + random.below((bytes.len() - at).min(40) + 1);
+        match random.below(5) {
+            0 => drop(bytes.drain(at..end)),
+            1 => drop(bytes.splice(at..at, TOKENS[random.below(TOKENS.len())].bytes())),
+            2 => bytes.splice(at..at, bytes[at..end].to_vec()).for_each(drop),
+            3 => drop(bytes.splice(at..end, CORPUS[random.below(CORPUS.len())].bytes())),
+            _ => bytes[at..end].iter_mut().for_each(|byte| *byte ^= 1 << (at % 8)),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Checks one answer of the parser; tells whether it accepted.
+fn check(json: &str) -> bool {
+    match Document::parse(json) {
+        Ok(document) => {
+            let again = Document::parse(&document.to_value().to_string());
+            assert_eq!(again.as_ref(), Ok(&document), "{json}");
+            assert!(!document.statements().is_empty(), "{json}");
+            for statement in document.statements() {
+                assert!(!statement.actions().is_empty() && !statement.resources().is_empty(), "{json}");
+            }
+            for later in ["NotAction", "NotResource", "Condition", "Principal"] {
+                assert!(!json.contains(&format!("\"{later}\"")), "dropped {later}: {json}");
+            }
+            true
+        }
+        Err(errors) => {
+            assert!(!errors.is_empty(), "refused without a reason: {json}");
+            for error in errors {
+                assert!(error.path.is_empty() || error.path.starts_with('/'), "{error}: {json}");
+                assert!(!error.found.is_empty() && !error.expected.is_empty(), "{error}: {json}");
+            }
+            false
+        }
+    }
+}
+
+#[test]
+fn the_parser_answers_whatever_it_is_given() {
+    let mut random = Random(0x5167_6E65_7400_0001);
+    let mut accepted = 0;
+
+    for seed in CORPUS {
+        check(seed);
+        for _ in 0..ROUNDS_PER_SEED {
+            accepted += usize::from(check(&mutate(&mut random, seed)));
+        }
+    }
+
+    // Else the mutations would only ever test the first error.
+    assert!(accepted > 100, "only {accepted} accepted");
+}
