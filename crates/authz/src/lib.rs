@@ -1,1 +1,28 @@
-//! Crate authz.
+//! The decision point and its evidence: who calls ([`Cx`]), may they ([`Cx::authorize`] gives a
+//! [`Permit`]), and what they then read and write ([`Cx::read`], [`Cx::write`]).
+//!
+//! Owns roles, policies, permissions, resources, groups, memberships and the narrow `principals` row.
+//! Never: profiles, credentials.
+//!
+//! INVARIANT: a write needs a [`Tx`], a `Tx` needs a [`Permit`], and only [`Cx::authorize`] and
+//! [`Cx::purpose`] make one; so authorization cannot be forgotten, it would not compile. Slices never
+//! open a connection themselves (`clippy.toml` bans it outside this crate).
+//!
+//! Reading order: [`action`], [`cx`], [`permit`], [`snapshot`], [`event`], then the nouns.
+
+pub mod action;
+pub mod cx;
+mod error;
+pub mod event;
+pub mod name;
+pub mod permit;
+pub mod platform;
+pub mod snapshot;
+
+pub use action::Action;
+pub use cx::{Actor, Core, Cx, Place, TenantRef};
+pub use error::{Error, Result};
+pub use event::Event;
+pub use name::{Name, Target};
+pub use permit::{Permit, Purpose, Tx};
+pub use store::Rx;

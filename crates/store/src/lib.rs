@@ -1,1 +1,27 @@
-//! Crate store.
+//! Pools, transactions, migrations, the audit append and the job outbox, on SQLite and PostgreSQL
+//! behind one code path.
+//!
+//! Each statement is written once, in SQL that both databases read, with `$1` placeholders; see
+//! [`Sql`]. Nothing outside this crate asks which database it is on.
+//!
+//! Never: HTTP, domain words. INVARIANT: statement text is made of `&'static str` fragments only, so no
+//! input can become SQL.
+//!
+//! Reading order: [`sql`], [`value`], [`pool`], [`audit`], [`outbox`], [`migrate`].
+
+pub mod audit;
+mod error;
+pub mod migrate;
+mod migrations;
+pub mod outbox;
+pub mod pool;
+pub mod sql;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod value;
+
+pub use audit::{AuditRow, Outcome};
+pub use error::{Result, StoreError};
+pub use pool::{Backend, Quiet, Rx, Store, StoreOptions, Tx};
+pub use sql::Sql;
+pub use value::{Bind, Column, FromRow, Row, Value};

@@ -1,0 +1,115 @@
+//! What can go wrong in this slice, and how the caller is told.
+
+use base::{Kind, Problem};
+use store::StoreError;
+
+use crate::Action;
+
+/// The result of a verb of this slice.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a verb of this slice failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody is signed in.
+    #[error("the request names nobody")]
+    Unauthenticated,
+    /// The caller must change their password before anything else.
+    #[error("the password must be changed first")]
+    PasswordChangeRequired,
+    /// The caller may not.
+    #[error("`{}` was denied", action.name())]
+    Denied {
+        /// What was asked for.
+        action: Action,
+        /// The opaque id of the decision, found in the audit log.
+        decision: String,
+    },
+    /// The access token was not made for this API.
+    #[error("the token lacks the scope `signet`")]
+    InsufficientScope,
+    /// There is no such thing in this tenant.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// A name or a code is taken.
+    #[error("{noun} `{name}` exists already")]
+    Taken {
+        /// What kind of thing.
+        noun: &'static str,
+        /// The name that is taken.
+        name: String,
+    },
+    /// A value is wrong: pointer, code, what was found and expected.
+    #[error("{detail}")]
+    Invalid {
+        /// JSON pointer to the value.
+        pointer: String,
+        /// Stable code.
+        code: &'static str,
+        /// What was found and expected.
+        detail: String,
+    },
+    /// The thing was changed since it was read.
+    #[error("changed since it was read")]
+    Stale,
+    /// The change would give access that the caller does not have.
+    #[error("the change grants access that you do not have: {0}")]
+    Escalation(String),
+    /// The thing is still in use.
+    #[error("{0}")]
+    InUse(String),
+    /// The database.
+    #[error("the database failed")]
+    Store(#[from] StoreError),
+    /// A broken invariant.
+    #[error("a broken invariant")]
+    Bug(Problem),
+}
+
+impl Error {
+    /// A wrong value.
+    pub fn invalid(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Invalid { pointer: pointer.into(), code, detail: detail.into() }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::Unauthenticated => {
+                Self::new(Kind::Unauthenticated, "unauthenticated", "sign in, or send an access token as `Authorization: Bearer`")
+            }
+            Error::PasswordChangeRequired => Self::new(
+                Kind::Forbidden,
+                "password_change_required",
+                "the password must be changed before anything else: sign in with a browser and choose a new one",
+            ),
+            Error::Denied { action, decision } => Self::new(
+                Kind::Forbidden,
+                "denied",
+                format!("you may not `{}` here; an administrator can grant it to one of your roles", action.name()),
+            )
+            .decided_by(decision),
+            Error::InsufficientScope => Self::new(
+                Kind::Forbidden,
+                "insufficient_scope",
+                "the access token lacks the scope `signet`, which this API asks for",
+            ),
+            Error::NotFound(noun) => Self::new(Kind::NotFound, "not_found", format!("there is no such {noun} here")),
+            Error::Taken { .. } => Self::new(Kind::Conflict, "name_taken", text),
+            Error::Invalid { pointer, code, detail } => {
+                Self::new(Kind::Invalid, "invalid", detail.clone()).field(pointer, code, detail)
+            }
+            Error::Stale => Self::new(
+                Kind::Stale,
+                "stale",
+                "it was changed since you read it; read it again and repeat the change",
+            ),
+            Error::Escalation(_) => Self::new(Kind::Forbidden, "escalation", text),
+            Error::InUse(detail) => Self::new(Kind::Conflict, "in_use", detail),
+            Error::Store(error) => error.into(),
+            Error::Bug(problem) => problem,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What happened, and the three paths by which it reaches the audit log.
+//!
+//! (a) With the state change: [`crate::Tx::record`]. (b) On its own: [`crate::Cx::record`], through a
+//! bounded queue that commits in groups at most every 50 ms and pushes back when full. (c) Counted:
+//! [`crate::Cx::count`], one row a source and minute with an exact count, so that nobody can write the
+//! disk full.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use base::Timestamp;
+use serde_json::{Value, json};
+use store::{AuditRow, Outcome, Quiet, Store};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::Result;
+
+/// Events that may wait for the next group commit.
+const QUEUE_MAX: usize = 8192;
+/// Events of one group commit at most.
+const GROUP_MAX: usize = 500;
+/// How long an event waits for others.
+const GROUP_WAIT: Duration = Duration::from_millis(50);
+/// How long counted events are added up.
+const COUNT_WINDOW: Duration = Duration::from_secs(60);
+/// Sources counted apart in one window; beyond it all others share one row.
+const SOURCES_MAX: usize = 10_000;
+/// How long to wait after the database refused a group.
+const RETRY_WAIT: Duration = Duration::from_secs(1);
+
+/// What happened, before it is known who did it and where.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub(crate) action: &'static str,
+    pub(crate) resource: String,
+    pub(crate) outcome: Outcome,
+    pub(crate) details: Value,
+    pub(crate) user: Option<(String, Option<String>)>,
+    pub(crate) session_id: Option<String>,
+    pub(crate) summary: Option<String>,
+}
+
+impl Event {
+    /// Something that was done: `noun.verb` in the past tense, and the resource name.
+    pub fn done(action: &'static str, resource: impl ToString) -> Self {
+        Self {
+            action,
+            resource: resource.to_string(),
+            outcome: Outcome::Success,
+            details: json!({}),
+            user: None,
+            session_id: None,
+            summary: None,
+        }
+    }
+
+    /// Something that was refused.
+    pub fn denied(action: &'static str, resource: impl ToString) -> Self {
+        Self { outcome: Outcome::Denied, ..Self::done(action, resource) }
+    }
+
+    /// Something that failed.
+    pub fn failed(action: &'static str, resource: impl ToString) -> Self {
+        Self { outcome: Outcome::Failure, ..Self::done(action, resource) }
+    }
+
+    /// Adds what else there is to know: strings, integers, lists and objects; no float, no secret.
+    #[must_use]
+    pub fn details(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// Names the person concerned, where that is not the actor.
+    #[must_use]
+    pub fn about_user(mut self, id: impl ToString, username: Option<&str>) -> Self {
+        self.user = Some((id.to_string(), username.map(str::to_owned)));
+        self
+    }
+
+    /// Names the session concerned.
+    #[must_use]
+    pub fn in_session(mut self, id: impl ToString) -> Self {
+        self.session_id = Some(id.to_string());
+        self
+    }
+
+    /// Adds one line for people.
+    #[must_use]
+    pub fn summary(mut self, line: impl Into<String>) -> Self {
+        self.summary = Some(line.into());
+        self
+    }
+}
+
+enum Message {
+    Record(Box<AuditRow>),
+    Count(Box<AuditRow>),
+    Flush(oneshot::Sender<()>),
+}
+
+/// The bounded queue in front of the audit log.
+#[derive(Clone)]
+pub(crate) struct AuditQueue(mpsc::Sender<Message>);
+
+impl AuditQueue {
+    /// Starts the queue and the task that empties it.
+    pub(crate) fn start(store: Store) -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+        tokio::spawn(drain(store, receiver));
+        Self(sender)
+    }
+
+    /// Queues an event; waits while the queue is full.
+    pub(crate) async fn record(&self, row: AuditRow) {
+        if self.0.send(Message::Record(Box::new(row))).await.is_err() {
+            tracing::error!("the audit queue has stopped: an event was lost");
+        }
+    }
+
+    /// Counts an event.
+    pub(crate) async fn count(&self, row: AuditRow) {
+        if self.0.send(Message::Count(Box::new(row))).await.is_err() {
+            tracing::error!("the audit queue has stopped: a counted event was lost");
+        }
+    }
+
+    /// Waits until all that was queued and counted so far is committed.
+    pub(crate) async fn flush(&self) {
+        let (sender, receiver) = oneshot::channel();
+        if self.0.send(Message::Flush(sender)).await.is_ok() {
+            drop(receiver.await);
+        }
+    }
+}
+
+type Source = (Option<String>, &'static str, Option<String>, Option<String>, &'static str);
+
+fn source(row: &AuditRow) -> Source {
+    (row.tenant_id.clone(), row.action, row.ip_address.clone(), row.actor_id.clone(), row.outcome.as_str())
+}
+
+async fn drain(store: Store, mut receiver: mpsc::Receiver<Message>) {
+    let mut counts: HashMap<Source, AuditRow> = HashMap::new();
+    let mut window_ends = Instant::now() + COUNT_WINDOW;
+    loop {
+        let first = tokio::select! {
+            message = receiver.recv() => match message {
+                Some(message) => Some(message),
+                None => break,
+            },
+            () = tokio::time::sleep_until(window_ends) => None,
+        };
+        let mut group = Vec::new();
+        let mut flushes = Vec::new();
+        let deadline = Instant::now() + GROUP_WAIT;
+        let mut next = first;
+        while let Some(message) = next {
+            match message {
+                Message::Record(row) => group.push(*row),
+                Message::Count(row) => add(&mut counts, *row),
+                Message::Flush(done) => {
+                    flushes.push(done);
+                    break;
+                }
+            }
+            if group.is_empty() || group.len() >= GROUP_MAX {
+                break;
+            }
+            next = tokio::time::timeout_at(deadline, receiver.recv()).await.ok().flatten();
+        }
+        if Instant::now() >= window_ends || !flushes.is_empty() {
+            group.extend(counts.drain().map(|(_, row)| row));
+            window_ends = Instant::now() + COUNT_WINDOW;
+        }
+        write(&store, group).await;
+        for done in flushes {
+            let _ = done.send(());
+        }
+    }
+    let rest = counts.drain().map(|(_, row)| row).collect();
+    write(&store, rest).await;
+}
+
+fn add(counts: &mut HashMap<Source, AuditRow>, mut row: AuditRow) {
+    if counts.len() >= SOURCES_MAX && !counts.contains_key(&source(&row)) {
+        row.ip_address = None;
+        row.actor_id = None;
+    }
+    match counts.entry(source(&row)) {
+        std::collections::hash_map::Entry::Occupied(mut found) => found.get_mut().count += row.count,
+        std::collections::hash_map::Entry::Vacant(free) => {
+            free.insert(row);
+        }
+    }
+}
+
+/// Writes one group, again and again until the database takes it; the bounded queue pushes back
+/// meanwhile.
+async fn write(store: &Store, rows: Vec<AuditRow>) {
+    if rows.is_empty() {
+        return;
+    }
+    loop {
+        match try_write(store, &rows).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(error = ?error, events = rows.len(), "the audit log could not be written; trying again");
+                tokio::time::sleep(RETRY_WAIT).await;
+            }
+        }
+    }
+}
+
+async fn try_write(store: &Store, rows: &[AuditRow]) -> Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "the audit queue itself writes what was recorded elsewhere")]
+    let mut tx = store.begin_write(Some(&["audit_logs"])).await?;
+    for row in rows {
+        tx.append(row.clone());
+    }
+    tx.commit_quietly(Quiet::AuditQueue).await?;
+    Ok(())
+}
+
+/// The age of a request in milliseconds, never negative.
+pub(crate) fn duration_ms(started: Timestamp, now: Timestamp) -> i64 {
+    (now.micros_since(started) / 1000).max(0)
+}

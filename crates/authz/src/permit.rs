@@ -1,0 +1,183 @@
+//! Permits and what they open: a read connection or a write transaction.
+
+use std::ops::{Deref, DerefMut};
+
+use base::id::TenantId;
+use serde_json::Value;
+use store::{Quiet, outbox};
+
+use crate::{Action, Cx, Event, Name, Result};
+
+/// What no signed-in principal does: each with its scope and the tables it may write (checked in debug
+/// builds, printed by a test).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Checking credentials and beginning a session, in a tenant.
+    SignIn,
+    /// A person changes their own password, in a tenant.
+    PasswordChange,
+    /// Ending sessions and what hangs on them, in a tenant.
+    SignOut,
+    /// A person's consent and the authorization code that follows, in a tenant.
+    Authorization,
+    /// A client exchanges a code, a refresh token or its credentials for tokens; revocation, in a tenant.
+    TokenExchange,
+    /// Looking up what a request names before its caller is known: tenants, clients, sessions, tokens.
+    Resolve,
+    /// Making and rotating signing keys, in a tenant.
+    KeyCare,
+    /// A background job of this kind.
+    Job(&'static str),
+    /// The first start: default data and the root key's check value, on the platform.
+    Bootstrap,
+}
+
+impl Purpose {
+    /// One of each, for the test that prints them.
+    pub const ALL: &'static [Self] = &[
+        Self::SignIn,
+        Self::PasswordChange,
+        Self::SignOut,
+        Self::Authorization,
+        Self::TokenExchange,
+        Self::Resolve,
+        Self::KeyCare,
+        Self::Job("any"),
+        Self::Bootstrap,
+    ];
+
+    /// The tables that the purpose may write; none means any.
+    pub const fn tables(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::SignIn => Some(&["users", "user_sessions", "throttles", "audit_logs"]),
+            Self::PasswordChange => Some(&[
+                "users", "password_history", "password_reset_tokens", "user_sessions", "oauth_grants", "tokens",
+                "audit_logs",
+            ]),
+            Self::SignOut => Some(&["user_sessions", "oauth_grants", "tokens", "audit_logs"]),
+            Self::Authorization => Some(&["oauth_consents", "authorization_codes", "audit_logs"]),
+            Self::TokenExchange => {
+                Some(&["authorization_codes", "oauth_grants", "tokens", "throttles", "audit_logs"])
+            }
+            Self::Resolve => Some(&[]),
+            Self::KeyCare => Some(&["signing_keys", "key_checks", "audit_logs"]),
+            Self::Job(_) | Self::Bootstrap => None,
+        }
+    }
+
+    /// The scope in words.
+    pub const fn scope(self) -> &'static str {
+        match self {
+            Self::Bootstrap | Self::Job(_) => "platform",
+            _ => "tenant",
+        }
+    }
+}
+
+/// Proof that the caller may do one thing. Only [`Cx::authorize`] and [`Cx::purpose`] make one.
+#[derive(Debug)]
+pub struct Permit {
+    pub(crate) action: Option<Action>,
+    pub(crate) purpose: Option<Purpose>,
+    pub(crate) name: Name,
+    pub(crate) tenant: Option<TenantId>,
+}
+
+impl Permit {
+    /// The resource name that was asked about.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The action, where an action was asked for.
+    pub fn action(&self) -> Option<Action> {
+        self.action
+    }
+
+    /// The tenant it is valid in; none for the platform.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        self.tenant.as_ref()
+    }
+
+    pub(crate) fn tables(&self) -> Option<&'static [&'static str]> {
+        self.purpose.and_then(Purpose::tables)
+    }
+}
+
+/// A write transaction with the context that its events need. Rolled back unless committed.
+pub struct Tx {
+    pub(crate) inner: store::Tx,
+    pub(crate) cx: Cx,
+}
+
+impl Deref for Tx {
+    type Target = store::Tx;
+
+    fn deref(&self) -> &store::Tx {
+        &self.inner
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut store::Tx {
+        &mut self.inner
+    }
+}
+
+impl Tx {
+    /// Records what was done, to be committed with it.
+    pub fn record(&mut self, permit: &Permit, event: Event) {
+        let row = self.cx.row(permit.tenant(), event);
+        self.inner.append(row);
+    }
+
+    /// Adds a job, to be run after the commit.
+    pub async fn enqueue(&mut self, permit: &Permit, kind: &str, payload: Value) -> Result<()> {
+        let now = self.cx.now();
+        let job = outbox::Job {
+            id: self.cx.fresh_id::<base::id::Job>().to_string(),
+            tenant_id: permit.tenant().map(ToString::to_string),
+            kind: kind.to_owned(),
+            payload,
+            attempts: 0,
+        };
+        outbox::enqueue(&mut self.inner, &job, now).await?;
+        Ok(())
+    }
+
+    /// Marks that the transaction changes decisions, clients, keys or revocations of the permit's scope.
+    /// Token issue and sign-in never do.
+    pub fn decisions_change(&mut self, permit: &Permit) {
+        let scope = permit.tenant().map_or("platform", |tenant| tenant.as_str()).to_owned();
+        self.inner.bump_policy_version(&scope);
+    }
+
+    /// Commits, and applies changed decisions on this node before it returns.
+    pub async fn commit(self) -> Result<()> {
+        let bumps = self.inner.commit().await?;
+        self.cx.core().learn_versions(bumps);
+        Ok(())
+    }
+
+    /// Commits counters, last-used times and sweeps, which leave no event.
+    pub async fn commit_housekeeping(self) -> Result<()> {
+        let bumps = self.inner.commit_quietly(Quiet::Housekeeping).await?;
+        self.cx.core().learn_versions(bumps);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_purposes_and_their_tables_are_these() {
+        let printed: Vec<String> = Purpose::ALL
+            .iter()
+            .map(|p| format!("{p:?} [{}]: {}", p.scope(), p.tables().map_or("any".to_owned(), |t| t.join(" "))))
+            .collect();
+
+        assert_eq!(printed.join("\n"), include_str!("../tests/purposes.txt").trim_end());
+    }
+}

@@ -1,0 +1,48 @@
+//! Platform roles: kept in code, outside every tenant, granted to principals by name.
+
+use std::sync::Arc;
+
+use policy::{Document, PolicyInput, RoleInput, Snapshot};
+use serde_json::json;
+
+use crate::action::Plane;
+use crate::{Action, Error, Result};
+
+/// Who runs the platform: everything, in every tenant, through the platform's own routes only.
+pub const PLATFORM_ADMIN: &str = "platform_admin";
+/// Who checks the platform: reads tenants and the platform's audit log, changes nothing.
+pub const PLATFORM_AUDITOR: &str = "platform_auditor";
+
+/// Every platform role.
+pub const ROLES: &[&str] = &[PLATFORM_ADMIN, PLATFORM_AUDITOR];
+
+/// Compiles the platform's own policies.
+pub(crate) fn snapshot() -> Result<Snapshot> {
+    let auditor: Vec<&str> = [Action::PlatformTenantRead, Action::PlatformAuditRead, Action::PlatformSystemMonitor]
+        .iter()
+        .filter(|action| action.plane() == Plane::Platform)
+        .map(|action| action.name())
+        .collect();
+    let roles = vec![role(PLATFORM_ADMIN, &["*"])?, role(PLATFORM_AUDITOR, &auditor)?];
+    Snapshot::compile(0, roles).map_err(|e| Error::Bug(base::bug!("platform roles: {e}")))
+}
+
+fn role(name: &str, actions: &[&str]) -> Result<RoleInput> {
+    let document = json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
+    });
+    let document =
+        Document::from_value(&document).map_err(|e| Error::Bug(base::bug!("platform role {name}: {e:?}")))?;
+    Ok(RoleInput {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        parent: None,
+        policies: vec![PolicyInput {
+            id: format!("{name}-policy"),
+            name: name.to_owned(),
+            document: Arc::new(document),
+        }],
+        permissions: Vec::new(),
+    })
+}

@@ -1,0 +1,166 @@
+//! The compiled policies of each tenant, and who holds which roles, kept in memory and replaced by version.
+
+mod store;
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use ::store::Rx;
+use base::Timestamp;
+use base::id::{PrincipalId, RoleId, TenantId};
+use policy::{Decision, Effect, Snapshot};
+use quick_cache::sync::Cache;
+
+use crate::{Error, Result};
+
+/// Tenants whose policies are kept compiled.
+const TENANTS_MAX: usize = 2_000;
+/// Principals whose roles are kept.
+const PRINCIPALS_MAX: usize = 100_000;
+
+/// One tenant's compiled policies at one version.
+pub(crate) struct TenantPolicies {
+    pub(crate) version: i64,
+    pub(crate) policies: Snapshot,
+}
+
+/// One role that a principal holds, for as long as it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) role_id: RoleId,
+    pub(crate) valid_from: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+impl Assignment {
+    /// INVARIANT: an assignment counts while `valid_from <= now < expires_at`, judged at the decision.
+    fn counts_at(&self, now: Timestamp) -> bool {
+        self.valid_from.is_none_or(|from| from <= now) && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// What is known of one principal at one version.
+pub(crate) struct Principal {
+    version: i64,
+    pub(crate) active: bool,
+    pub(crate) assignments: Vec<Assignment>,
+}
+
+impl Principal {
+    /// The ids of the roles held directly at this instant.
+    pub(crate) fn roles_at(&self, now: Timestamp) -> Vec<&str> {
+        self.assignments.iter().filter(|a| a.counts_at(now)).map(|a| a.role_id.as_str()).collect()
+    }
+}
+
+/// All that decisions need, by tenant and by principal.
+pub(crate) struct Snapshots {
+    versions: RwLock<HashMap<String, i64>>,
+    tenants: Cache<TenantId, Arc<TenantPolicies>>,
+    principals: Cache<(TenantId, PrincipalId), Option<Arc<Principal>>>,
+    platform: Snapshot,
+}
+
+impl Snapshots {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            versions: RwLock::new(HashMap::new()),
+            tenants: Cache::new(TENANTS_MAX),
+            principals: Cache::new(PRINCIPALS_MAX),
+            platform: crate::platform::snapshot()?,
+        })
+    }
+
+    /// The newest version known of a scope; 0 where nothing is known.
+    pub(crate) fn version(&self, scope: &str) -> i64 {
+        let versions = self.versions.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        versions.get(scope).copied().unwrap_or(0)
+    }
+
+    /// Learns newer versions; older ones are ignored.
+    pub(crate) fn learn(&self, found: impl IntoIterator<Item = (String, i64)>) {
+        let mut versions = self.versions.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (scope, version) in found {
+            let known = versions.entry(scope).or_insert(0);
+            *known = (*known).max(version);
+        }
+    }
+
+    /// The tenant's policies, loaded again if a newer version is known.
+    pub(crate) async fn tenant(&self, rx: &mut LazyRx<'_>, id: &TenantId) -> Result<Arc<TenantPolicies>> {
+        let known = self.version(id.as_str());
+        if let Some(found) = self.tenants.get(id)
+            && found.version >= known
+        {
+            return Ok(found);
+        }
+        let loaded = Arc::new(store::load_tenant(rx.get().await?, id).await?);
+        self.learn([(id.to_string(), loaded.version)]);
+        self.tenants.insert(id.clone(), loaded.clone());
+        Ok(loaded)
+    }
+
+    /// What is known of a principal of the tenant; none if there is no such principal there.
+    pub(crate) async fn principal(
+        &self,
+        rx: &mut LazyRx<'_>,
+        tenant: &TenantId,
+        id: &PrincipalId,
+    ) -> Result<Option<Arc<Principal>>> {
+        let known = self.version(tenant.as_str());
+        let key = (tenant.clone(), id.clone());
+        if let Some(Some(found)) = self.principals.get(&key)
+            && found.version >= known
+        {
+            return Ok(Some(found));
+        }
+        let loaded = store::load_principal(rx.get().await?, tenant, id, known).await?.map(Arc::new);
+        // An absent principal is not kept: whoever asks about names that do not exist fills no memory.
+        if loaded.is_some() {
+            self.principals.insert(key, loaded.clone());
+        }
+        Ok(loaded)
+    }
+
+    /// Decides by the platform's own roles.
+    pub(crate) fn decide_platform(&self, roles: &[String], action: &str, resource: &str) -> Decision {
+        let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+        self.platform.decide(&roles, action, resource)
+    }
+}
+
+/// Reads the versions of all scopes.
+pub(crate) async fn load_versions(rx: &mut Rx) -> Result<Vec<(String, i64)>> {
+    store::load_versions(rx).await
+}
+
+/// Reads the platform roles that a principal holds at this instant.
+pub(crate) async fn load_platform_roles(rx: &mut Rx, id: &PrincipalId, now: Timestamp) -> Result<Vec<String>> {
+    store::load_platform_roles(rx, id, now).await
+}
+
+/// A read connection that is taken only if something must be loaded.
+pub(crate) struct LazyRx<'a> {
+    store: &'a ::store::Store,
+    rx: Option<Rx>,
+}
+
+impl<'a> LazyRx<'a> {
+    pub(crate) fn new(store: &'a ::store::Store) -> Self {
+        Self { store, rx: None }
+    }
+
+    pub(crate) async fn get(&mut self) -> Result<&mut Rx> {
+        if self.rx.is_none() {
+            #[expect(clippy::disallowed_methods, reason = "the decision point loads what it decides by")]
+            let rx = self.store.begin_read().await?;
+            self.rx = Some(rx);
+        }
+        self.rx.as_mut().ok_or_else(|| Error::Bug(base::bug!("a connection that was just taken")))
+    }
+}
+
+/// Whether a decision allows.
+pub(crate) fn allows(decision: &Decision) -> bool {
+    decision.effect == Effect::Allow
+}

@@ -1,0 +1,383 @@
+//! The one migration runner: up, down, status and verify, with real checksums.
+//!
+//! Safe when two nodes start at once: PostgreSQL by an advisory lock, SQLite by `BEGIN IMMEDIATE`; either
+//! way each version is checked again under the lock. Safe when killed midway: a migration and its record
+//! commit together, and steps outside a transaction can be repeated.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base::Timestamp;
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+
+use crate::{Backend, Result, Store, StoreError, migrations};
+
+/// The key of PostgreSQL's advisory lock: the bytes of `signetMG`.
+const ADVISORY_LOCK: i64 = 0x7369_676e_6574_4d47;
+
+/// One migration of this binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// Its version, for example `V1.0.0`.
+    pub version: &'static str,
+    /// One line on what it does.
+    pub description: &'static str,
+    /// Lower-case hex of SHA-256 of the up file.
+    pub checksum: String,
+    /// The file's name without its ending.
+    pub name: &'static str,
+    up: &'static str,
+    down: &'static str,
+    transactional: bool,
+}
+
+/// Where one migration stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The version.
+    pub version: String,
+    /// Its description.
+    pub description: String,
+    /// When it was applied, if it was.
+    pub applied_at: Option<Timestamp>,
+    /// Whether what was applied is what this binary holds. False also for a version that this binary
+    /// does not know.
+    pub matches: bool,
+}
+
+/// The migrations of a backend, oldest first.
+pub fn all(backend: Backend) -> Result<Vec<Migration>> {
+    migrations::of(backend).iter().map(parse).collect()
+}
+
+fn parse(files: &migrations::Files) -> Result<Migration> {
+    let header = |key: &str| {
+        files
+            .up
+            .lines()
+            .take(4)
+            .find_map(|line| line.strip_prefix(key))
+            .map(str::trim)
+            .ok_or_else(|| StoreError::Migration(format!("migration {}: no `{key}` line", files.name)))
+    };
+    let checksum = digest(&SHA256, files.up.as_bytes()).as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    Ok(Migration {
+        version: header("-- version:")?,
+        description: header("-- description:")?,
+        checksum,
+        name: files.name,
+        up: files.up,
+        down: files.down,
+        transactional: !files.up.lines().take(4).any(|line| line.trim() == "-- no-transaction"),
+    })
+}
+
+/// Applies what is missing, oldest first. Returns the versions applied.
+///
+/// Fails with [`StoreError::Migration`] if an applied file was edited since, or if the database is newer
+/// than this binary.
+pub async fn up(store: &Store, now: Timestamp) -> Result<Vec<String>> {
+    let migrations = all(store.backend())?;
+    let mut session = Session::open(store).await?;
+    let outcome = up_in(&mut session, &migrations, now).await;
+    session.close().await?;
+    outcome
+}
+
+async fn up_in(session: &mut Session, migrations: &[Migration], now: Timestamp) -> Result<Vec<String>> {
+    session.ensure_table().await?;
+    check(&session.applied().await?, migrations)?;
+    let mut done = Vec::new();
+    for migration in migrations {
+        if session.apply(migration, now).await? {
+            tracing::info!(version = migration.version, description = migration.description, "migration applied");
+            done.push(migration.version.to_owned());
+        }
+    }
+    Ok(done)
+}
+
+/// Takes back the newest `count` migrations. Returns the versions taken back.
+///
+/// Fails with [`StoreError::Migration`], and changes nothing, at one that is irreversible.
+pub async fn down(store: &Store, count: usize) -> Result<Vec<String>> {
+    let migrations = all(store.backend())?;
+    let mut session = Session::open(store).await?;
+    let outcome = down_in(&mut session, &migrations, count).await;
+    session.close().await?;
+    outcome
+}
+
+async fn down_in(session: &mut Session, migrations: &[Migration], count: usize) -> Result<Vec<String>> {
+    session.ensure_table().await?;
+    let applied = session.applied().await?;
+    check(&applied, migrations)?;
+    let mut done = Vec::new();
+    for migration in migrations.iter().rev().filter(|m| applied.iter().any(|a| a.version == m.version)).take(count) {
+        if let Some(reason) = migration.down.lines().find_map(|line| line.strip_prefix("-- irreversible:")) {
+            return Err(StoreError::Migration(format!("{} is irreversible:{reason}", migration.version)));
+        }
+        session.revert(migration).await?;
+        done.push(migration.version.to_owned());
+    }
+    Ok(done)
+}
+
+/// Says where each migration stands, those of this binary and those that only the database knows.
+pub async fn status(store: &Store) -> Result<Vec<Status>> {
+    let migrations = all(store.backend())?;
+    let mut session = Session::open(store).await?;
+    session.ensure_table().await?;
+    let applied = session.applied().await;
+    session.close().await?;
+    let applied = applied?;
+    let mut list: Vec<Status> = migrations
+        .iter()
+        .map(|m| {
+            let found = applied.iter().find(|a| a.version == m.version);
+            Status {
+                version: m.version.to_owned(),
+                description: m.description.to_owned(),
+                applied_at: found.map(|a| a.applied_at),
+                matches: found.is_none_or(|a| a.checksum == m.checksum),
+            }
+        })
+        .collect();
+    for unknown in applied.iter().filter(|a| !migrations.iter().any(|m| m.version == a.version)) {
+        list.push(Status {
+            version: unknown.version.clone(),
+            description: unknown.description.clone(),
+            applied_at: Some(unknown.applied_at),
+            matches: false,
+        });
+    }
+    Ok(list)
+}
+
+/// Checks that the database is exactly at this binary's schema, without changing anything.
+///
+/// Fails with [`StoreError::Migration`] naming the first difference and the remedy.
+pub async fn verify(store: &Store) -> Result<()> {
+    for status in status(store).await? {
+        if status.applied_at.is_none() {
+            return Err(StoreError::Migration(format!(
+                "the database lacks {} ({}): run `signet migrate up`, or start `signet serve`, which does",
+                status.version, status.description
+            )));
+        }
+        if !status.matches {
+            return Err(mismatch(&status.version));
+        }
+    }
+    Ok(())
+}
+
+fn mismatch(version: &str) -> StoreError {
+    StoreError::Migration(format!(
+        "the database has another {version} than this binary: it was made by a newer or an unreleased build; \
+         use that build, or begin with a new data directory (until the first release, migrations may be rewritten)"
+    ))
+}
+
+struct Applied {
+    version: String,
+    description: String,
+    checksum: String,
+    applied_at: Timestamp,
+}
+
+fn check(applied: &[Applied], migrations: &[Migration]) -> Result<()> {
+    for row in applied {
+        match migrations.iter().find(|m| m.version == row.version) {
+            Some(known) if known.checksum == row.checksum => {}
+            _ => return Err(mismatch(&row.version)),
+        }
+    }
+    Ok(())
+}
+
+/// One connection that holds the migration lock.
+enum Session {
+    Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
+    Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
+}
+
+impl Session {
+    async fn open(store: &Store) -> Result<Self> {
+        if let Some(pool) = store.sqlite_writer() {
+            return Ok(Self::Sqlite(pool.acquire().await?));
+        }
+        let Some(pool) = store.postgres_pool() else {
+            return Err(StoreError::Configuration("no database is open".to_owned()));
+        };
+        let mut conn = pool.acquire().await?;
+        // A second node waits here as long as the first one migrates.
+        conn.execute("SET lock_timeout = 0; SET statement_timeout = 0").await?;
+        sqlx::query("SELECT pg_advisory_lock($1)").bind(ADVISORY_LOCK).execute(&mut *conn).await?;
+        Ok(Self::Postgres(conn))
+    }
+
+    async fn close(self) -> Result<()> {
+        if let Self::Postgres(mut conn) = self {
+            sqlx::query("SELECT pg_advisory_unlock($1)").bind(ADVISORY_LOCK).execute(&mut *conn).await?;
+            conn.execute("RESET lock_timeout; RESET statement_timeout").await?;
+        }
+        Ok(())
+    }
+
+    async fn script(&mut self, text: &str) -> Result<()> {
+        let text = AssertSqlSafe(text.to_owned());
+        match self {
+            Self::Sqlite(conn) => conn.execute(sqlx::raw_sql(text)).await.map(|_| ())?,
+            Self::Postgres(conn) => conn.execute(sqlx::raw_sql(text)).await.map(|_| ())?,
+        }
+        Ok(())
+    }
+
+    async fn ensure_table(&mut self) -> Result<()> {
+        let text = match self {
+            Self::Sqlite(_) => {
+                "CREATE TABLE IF NOT EXISTS schema_migrations (version TEXT PRIMARY KEY, description TEXT NOT NULL, \
+                 applied_at INTEGER NOT NULL, checksum TEXT NOT NULL) STRICT"
+            }
+            Self::Postgres(_) => {
+                "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar(32) PRIMARY KEY, \
+                 description text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp(), \
+                 checksum varchar(64) NOT NULL)"
+            }
+        };
+        self.script(text).await
+    }
+
+    async fn applied(&mut self) -> Result<Vec<Applied>> {
+        const LIST: &str = "SELECT version, description, checksum, applied_at FROM schema_migrations ORDER BY version";
+        match self {
+            Self::Sqlite(conn) => conn
+                .fetch_all(LIST)
+                .await?
+                .into_iter()
+                .map(|row| {
+                    Ok(Applied {
+                        version: row.try_get("version")?,
+                        description: row.try_get("description")?,
+                        checksum: row.try_get("checksum")?,
+                        applied_at: Timestamp::from_micros(row.try_get("applied_at")?),
+                    })
+                })
+                .collect(),
+            Self::Postgres(conn) => conn
+                .fetch_all(LIST)
+                .await?
+                .into_iter()
+                .map(|row| {
+                    Ok(Applied {
+                        version: row.try_get("version")?,
+                        description: row.try_get("description")?,
+                        checksum: row.try_get("checksum")?,
+                        applied_at: Timestamp::from_offset_date_time(row.try_get("applied_at")?),
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    /// Applies one migration unless it is applied already. Returns whether it did.
+    async fn apply(&mut self, migration: &Migration, now: Timestamp) -> Result<bool> {
+        if !migration.transactional {
+            if self.is_applied(migration).await? {
+                return Ok(false);
+            }
+            for step in migration.up.split("\n-- statement\n") {
+                self.script(step).await.map_err(|e| failed(migration, &e))?;
+            }
+            self.record(migration, now).await?;
+            return Ok(true);
+        }
+        self.begin().await?;
+        let outcome = async {
+            if self.is_applied(migration).await? {
+                return Ok(false);
+            }
+            self.script(migration.up).await.map_err(|e| failed(migration, &e))?;
+            self.record(migration, now).await?;
+            Ok(true)
+        }
+        .await;
+        self.end(outcome.is_ok()).await?;
+        outcome
+    }
+
+    async fn revert(&mut self, migration: &Migration) -> Result<()> {
+        if !migration.transactional {
+            self.script(migration.down).await.map_err(|e| failed(migration, &e))?;
+            return self.forget(migration).await;
+        }
+        self.begin().await?;
+        let outcome = async {
+            self.script(migration.down).await.map_err(|e| failed(migration, &e))?;
+            self.forget(migration).await
+        }
+        .await;
+        self.end(outcome.is_ok()).await?;
+        outcome
+    }
+
+    async fn begin(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => self.script("BEGIN IMMEDIATE").await,
+            Self::Postgres(_) => self.script("BEGIN").await,
+        }
+    }
+
+    async fn end(&mut self, good: bool) -> Result<()> {
+        self.script(if good { "COMMIT" } else { "ROLLBACK" }).await
+    }
+
+    async fn is_applied(&mut self, migration: &Migration) -> Result<bool> {
+        const FIND: &str = "SELECT version FROM schema_migrations WHERE version = $1";
+        Ok(match self {
+            Self::Sqlite(conn) => {
+                conn.fetch_optional(sqlx::query(FIND).bind(migration.version)).await?.is_some()
+            }
+            Self::Postgres(conn) => {
+                conn.fetch_optional(sqlx::query(FIND).bind(migration.version)).await?.is_some()
+            }
+        })
+    }
+
+    async fn record(&mut self, migration: &Migration, now: Timestamp) -> Result<()> {
+        const RECORD: &str =
+            "INSERT INTO schema_migrations (version, description, checksum, applied_at) VALUES ($1, $2, $3, $4)";
+        match self {
+            Self::Sqlite(conn) => {
+                let query = sqlx::query(RECORD)
+                    .bind(migration.version)
+                    .bind(migration.description)
+                    .bind(&migration.checksum)
+                    .bind(now.as_micros());
+                conn.execute(query).await?;
+            }
+            Self::Postgres(conn) => {
+                let query = sqlx::query(RECORD)
+                    .bind(migration.version)
+                    .bind(migration.description)
+                    .bind(&migration.checksum)
+                    .bind(now.to_offset_date_time());
+                conn.execute(query).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn forget(&mut self, migration: &Migration) -> Result<()> {
+        const FORGET: &str = "DELETE FROM schema_migrations WHERE version = $1";
+        match self {
+            Self::Sqlite(conn) => conn.execute(sqlx::query(FORGET).bind(migration.version)).await.map(|_| ())?,
+            Self::Postgres(conn) => conn.execute(sqlx::query(FORGET).bind(migration.version)).await.map(|_| ())?,
+        }
+        Ok(())
+    }
+}
+
+fn failed(migration: &Migration, error: &StoreError) -> StoreError {
+    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    StoreError::Migration(format!("migration {} ({}) failed: {cause}", migration.version, migration.name))
+}

@@ -1,0 +1,463 @@
+//! The pools, a connection to read with, and a transaction to write with.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::Timestamp;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::types::Json;
+use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+
+use crate::audit::AuditRow;
+use crate::value::RowOf;
+use crate::{FromRow, Result, Row, Sql, StoreError, Value};
+
+/// How long a request waits for a connection or for its turn at the writer.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Readers of one SQLite file.
+const SQLITE_READERS_MAX: u32 = 8;
+
+/// Which database a store speaks to. For start-up messages and for the few files of this crate that
+/// differ by database; nothing else asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// An embedded file.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// Where the database is and how many connections it may have.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// `sqlite:PATH` or `postgres://user:password@host:port/database?sslmode=…`.
+    pub url: String,
+    /// PostgreSQL connections at most.
+    pub connections_max: u32,
+}
+
+impl StoreOptions {
+    /// Options with the default of ten connections.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), connections_max: 10 }
+    }
+}
+
+/// A database: cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Pools>);
+
+enum Pools {
+    Sqlite { readers: SqlitePool, writer: SqlitePool, file: PathBuf },
+    Postgres { pool: PgPool, label: String },
+}
+
+impl Store {
+    /// Opens the database; SQLite's file is created if absent, in a directory that exists.
+    ///
+    /// Fails with [`StoreError::Configuration`] on an address of another form and with
+    /// [`StoreError::Away`] if the server does not answer.
+    pub async fn open(options: &StoreOptions) -> Result<Self> {
+        if let Some(path) = options.url.strip_prefix("sqlite:") {
+            Self::open_sqlite(PathBuf::from(path)).await
+        } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
+            Self::open_postgres(options).await
+        } else {
+            Err(StoreError::Configuration(
+                "the database address begins with neither `sqlite:` nor `postgres://`".to_owned(),
+            ))
+        }
+    }
+
+    async fn open_sqlite(file: PathBuf) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: a commit that was acknowledged survives a power cut, not only a crash (see the ADR).
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(ACQUIRE_TIMEOUT)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .pragma("cache_size", "-8000")
+            .pragma("trusted_schema", "OFF")
+            .statement_cache_capacity(256)
+            .disable_statement_logging();
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options.clone().create_if_missing(true))
+            .await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(SQLITE_READERS_MAX)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
+            .await?;
+        Ok(Self(Arc::new(Pools::Sqlite { readers, writer, file })))
+    }
+
+    async fn open_postgres(options: &StoreOptions) -> Result<Self> {
+        // The address may hold a password: its parse error must not be shown with it.
+        let connect = PgConnectOptions::from_str(&options.url).map_err(|_| {
+            StoreError::Configuration(
+                "the database address is not of the form postgres://user:password@host:port/database".to_owned(),
+            )
+        })?;
+        let connect = connect
+            .application_name("signet")
+            .statement_cache_capacity(256)
+            .options([("timezone", "UTC"), ("statement_timeout", "30000"), ("lock_timeout", "10000")])
+            .disable_statement_logging();
+        let label = format!(
+            "postgres://{}:{}/{}",
+            connect.get_host(),
+            connect.get_port(),
+            connect.get_database().unwrap_or("")
+        );
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections_max.max(2))
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .connect_with(connect)
+            .await?;
+        Ok(Self(Arc::new(Pools::Postgres { pool, label })))
+    }
+
+    /// Which database this is.
+    pub fn backend(&self) -> Backend {
+        match *self.0 {
+            Pools::Sqlite { .. } => Backend::Sqlite,
+            Pools::Postgres { .. } => Backend::Postgres,
+        }
+    }
+
+    /// Where the database is, without credentials: for start-up messages.
+    pub fn label(&self) -> String {
+        match &*self.0 {
+            Pools::Sqlite { file, .. } => format!("sqlite:{}", file.display()),
+            Pools::Postgres { label, .. } => label.clone(),
+        }
+    }
+
+    /// Takes a connection to read with. Use `authz`'s `Cx::read` instead: it asks for a permit.
+    pub async fn begin_read(&self) -> Result<Rx> {
+        let conn = match &*self.0 {
+            Pools::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
+            Pools::Postgres { pool, .. } => Conn::Postgres(pool.acquire().await?),
+        };
+        Ok(Rx { conn })
+    }
+
+    /// Begins a write transaction. Use `authz`'s `Cx::write` instead: it asks for a permit.
+    ///
+    /// On SQLite this is `BEGIN IMMEDIATE` on the one writer, waited for at most five seconds.
+    /// Where `tables` is given, debug builds refuse to write any other table in it.
+    pub async fn begin_write(&self, tables: Option<&'static [&'static str]>) -> Result<Tx> {
+        let conn = match &*self.0 {
+            Pools::Sqlite { writer, .. } => Conn::SqliteTx(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres { pool, .. } => Conn::PostgresTx(pool.begin().await?),
+        };
+        Ok(Tx { rx: Rx { conn }, tables, events: Vec::new(), bumps: BTreeMap::new() })
+    }
+
+    /// Closes the pools; what is in flight finishes first. SQLite's write-ahead log is folded in.
+    pub async fn close(&self) {
+        match &*self.0 {
+            Pools::Sqlite { readers, writer, .. } => {
+                readers.close().await;
+                if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await {
+                    tracing::warn!(%error, "the write-ahead log was not folded into the database");
+                }
+                writer.close().await;
+            }
+            Pools::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+
+    /// The pool of SQLite's writer, for the migration runner.
+    pub(crate) fn sqlite_writer(&self) -> Option<&SqlitePool> {
+        match &*self.0 {
+            Pools::Sqlite { writer, .. } => Some(writer),
+            Pools::Postgres { .. } => None,
+        }
+    }
+
+    /// The pool of PostgreSQL, for the migration runner.
+    pub(crate) fn postgres_pool(&self) -> Option<&PgPool> {
+        match &*self.0 {
+            Pools::Sqlite { .. } => None,
+            Pools::Postgres { pool, .. } => Some(pool),
+        }
+    }
+}
+
+/// A connection, inside a transaction or not.
+enum Conn {
+    Sqlite(PoolConnection<Sqlite>),
+    SqliteTx(Transaction<'static, Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+    PostgresTx(Transaction<'static, Postgres>),
+}
+
+/// A connection to read with.
+pub struct Rx {
+    conn: Conn,
+}
+
+impl Rx {
+    /// Runs a statement and reads its first row, if it has one.
+    pub async fn optional<T: FromRow>(&mut self, sql: Sql) -> Result<Option<T>> {
+        let text = AssertSqlSafe(sql.text.into_owned());
+        let row = match &mut self.conn {
+            Conn::Sqlite(conn) => {
+                let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
+                conn.fetch_optional(query).await?.map(RowOf::Sqlite)
+            }
+            Conn::SqliteTx(tx) => {
+                let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
+                tx.fetch_optional(query).await?.map(RowOf::Sqlite)
+            }
+            Conn::Postgres(conn) => {
+                let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
+                conn.fetch_optional(query).await?.map(RowOf::Postgres)
+            }
+            Conn::PostgresTx(tx) => {
+                let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
+                tx.fetch_optional(query).await?.map(RowOf::Postgres)
+            }
+        };
+        row.map(|row| T::from_row(&Row(row))).transpose()
+    }
+
+    /// Runs a statement and reads its one row. Fails with [`StoreError::Shape`] if there is none.
+    pub async fn one<T: FromRow>(&mut self, sql: Sql) -> Result<T> {
+        self.optional(sql).await?.ok_or_else(|| StoreError::Shape {
+            column: "*".to_owned(),
+            found: "no row where one must be".to_owned(),
+        })
+    }
+
+    /// Runs a statement and reads all its rows. The statement carries its own LIMIT.
+    pub async fn all<T: FromRow>(&mut self, sql: Sql) -> Result<Vec<T>> {
+        let text = AssertSqlSafe(sql.text.into_owned());
+        match &mut self.conn {
+            Conn::Sqlite(conn) => {
+                let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
+                conn.fetch_all(query).await?.into_iter().map(sqlite_row).collect()
+            }
+            Conn::SqliteTx(tx) => {
+                let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
+                tx.fetch_all(query).await?.into_iter().map(sqlite_row).collect()
+            }
+            Conn::Postgres(conn) => {
+                let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
+                conn.fetch_all(query).await?.into_iter().map(postgres_row).collect()
+            }
+            Conn::PostgresTx(tx) => {
+                let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
+                tx.fetch_all(query).await?.into_iter().map(postgres_row).collect()
+            }
+        }
+    }
+
+    /// Runs a statement and says how many rows it touched.
+    async fn run(&mut self, sql: Sql) -> Result<u64> {
+        let text = AssertSqlSafe(sql.text.into_owned());
+        Ok(match &mut self.conn {
+            Conn::Sqlite(conn) => {
+                let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
+                conn.execute(query).await?.rows_affected()
+            }
+            Conn::SqliteTx(tx) => {
+                let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
+                tx.execute(query).await?.rows_affected()
+            }
+            Conn::Postgres(conn) => {
+                let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
+                conn.execute(query).await?.rows_affected()
+            }
+            Conn::PostgresTx(tx) => {
+                let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
+                tx.execute(query).await?.rows_affected()
+            }
+        })
+    }
+}
+
+fn sqlite_row<T: FromRow>(row: sqlx::sqlite::SqliteRow) -> Result<T> {
+    T::from_row(&Row(RowOf::Sqlite(row)))
+}
+
+fn postgres_row<T: FromRow>(row: sqlx::postgres::PgRow) -> Result<T> {
+    T::from_row(&Row(RowOf::Postgres(row)))
+}
+
+fn sqlite_arguments(values: Vec<Value>) -> Result<SqliteArguments> {
+    let mut arguments = SqliteArguments::default();
+    for value in values {
+        match value {
+            Value::Text(v) => arguments.add(v),
+            Value::Int(v) => arguments.add(v),
+            Value::Bool(v) => arguments.add(v),
+            Value::Time(v) => arguments.add(v.map(Timestamp::as_micros)),
+            Value::Json(v) => arguments.add(v.map(|v| v.to_string())),
+            Value::Bytes(v) => arguments.add(v),
+        }
+        .map_err(|e| StoreError::Other(sqlx::Error::Encode(e)))?;
+    }
+    Ok(arguments)
+}
+
+fn postgres_arguments(values: Vec<Value>) -> Result<PgArguments> {
+    let mut arguments = PgArguments::default();
+    for value in values {
+        match value {
+            Value::Text(v) => arguments.add(v),
+            Value::Int(v) => arguments.add(v),
+            Value::Bool(v) => arguments.add(v),
+            Value::Time(v) => arguments.add(v.map(Timestamp::to_offset_date_time)),
+            Value::Json(v) => arguments.add(v.map(Json)),
+            Value::Bytes(v) => arguments.add(v),
+        }
+        .map_err(|e| StoreError::Other(sqlx::Error::Encode(e)))?;
+    }
+    Ok(arguments)
+}
+
+/// Why a transaction may commit without an audit event. The list may only shrink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// The audit queue writes the events themselves.
+    AuditQueue,
+    /// Counters, last-used times and sweeps: nothing that a person decided.
+    Housekeeping,
+}
+
+/// A write transaction: rolled back unless committed.
+pub struct Tx {
+    rx: Rx,
+    tables: Option<&'static [&'static str]>,
+    events: Vec<AuditRow>,
+    bumps: BTreeMap<String, i64>,
+}
+
+impl Deref for Tx {
+    type Target = Rx;
+
+    fn deref(&self) -> &Rx {
+        &self.rx
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Rx {
+        &mut self.rx
+    }
+}
+
+impl Tx {
+    /// Runs a statement that writes and says how many rows it touched.
+    pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
+        if cfg!(debug_assertions)
+            && let Some(tables) = self.tables
+            && let Some(table) = written_table(&sql.text)
+        {
+            assert!(tables.contains(&table), "this purpose may write {tables:?}, not {table}");
+        }
+        self.rx.run(sql).await
+    }
+
+    /// Adds an audit event, written in the same transaction just before the commit.
+    pub fn append(&mut self, event: AuditRow) {
+        self.events.push(event);
+    }
+
+    /// How many events are waiting for the commit.
+    pub fn events_recorded(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Marks that decisions, clients, keys or revocations of a scope (a tenant's id, or `platform`)
+    /// change with this transaction.
+    pub fn bump_policy_version(&mut self, scope: &str) {
+        self.bumps.insert(scope.to_owned(), 0);
+    }
+
+    /// Commits with its events. Returns the new policy version of each bumped scope.
+    ///
+    /// Fails with [`StoreError::Unrecorded`] if there is no event.
+    pub async fn commit(self) -> Result<BTreeMap<String, i64>> {
+        if self.events.is_empty() {
+            debug_assert!(false, "a write without an audit event");
+            return Err(StoreError::Unrecorded);
+        }
+        self.finish().await
+    }
+
+    /// Commits without an event, for the named reason.
+    pub async fn commit_quietly(self, _reason: Quiet) -> Result<BTreeMap<String, i64>> {
+        self.finish().await
+    }
+
+    async fn finish(mut self) -> Result<BTreeMap<String, i64>> {
+        let events = std::mem::take(&mut self.events);
+        crate::audit::insert(&mut self, events).await?;
+        // INVARIANT: the version row is locked last, so that the order of versions is the order of commits.
+        let mut bumps = std::mem::take(&mut self.bumps);
+        for (scope, version) in &mut bumps {
+            *version = self
+                .rx
+                .one(
+                    Sql::new(
+                        "INSERT INTO policy_versions (tenant_id, version) VALUES ($1, 1) \
+                         ON CONFLICT (tenant_id) DO UPDATE SET version = policy_versions.version + 1 \
+                         RETURNING version",
+                    )
+                    .bind(scope.as_str()),
+                )
+                .await?;
+        }
+        match self.rx.conn {
+            Conn::SqliteTx(tx) => tx.commit().await?,
+            Conn::PostgresTx(tx) => tx.commit().await?,
+            Conn::Sqlite(_) | Conn::Postgres(_) => return Err(StoreError::Unrecorded),
+        }
+        Ok(bumps)
+    }
+
+    /// Gives up the transaction at once instead of when it is dropped.
+    pub async fn rollback(self) -> Result<()> {
+        match self.rx.conn {
+            Conn::SqliteTx(tx) => tx.rollback().await?,
+            Conn::PostgresTx(tx) => tx.rollback().await?,
+            Conn::Sqlite(_) | Conn::Postgres(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// The table that a statement writes, if it writes one.
+fn written_table(text: &str) -> Option<&str> {
+    let mut words = text.split_ascii_whitespace();
+    let table = match words.next()? {
+        "INSERT" => words.nth(1),
+        "UPDATE" => words.next(),
+        "DELETE" => words.nth(1),
+        _ => None,
+    }?;
+    Some(table.split('(').next().unwrap_or(table))
+}

@@ -1,0 +1,58 @@
+//! Statements: text from `&'static str` fragments, values bound apart.
+
+use std::borrow::Cow;
+
+use crate::value::{Bind, Value};
+
+/// A statement and its values.
+///
+/// Either the whole text at once, with `$1`, `$2` … and [`Sql::bind`], or piece by piece with
+/// [`Sql::push`] and [`Sql::value`]. Text is always `&'static str`: no input can become SQL.
+#[derive(Debug, Clone)]
+pub struct Sql {
+    pub(crate) text: Cow<'static, str>,
+    pub(crate) values: Vec<Value>,
+}
+
+impl Sql {
+    /// Begins a statement.
+    pub fn new(text: &'static str) -> Self {
+        Self { text: Cow::Borrowed(text), values: Vec::new() }
+    }
+
+    /// Binds the next of the numbered placeholders that the text already has.
+    #[must_use]
+    pub fn bind(mut self, value: impl Bind) -> Self {
+        self.values.push(value.into_value());
+        self
+    }
+
+    /// Appends text.
+    #[must_use]
+    pub fn push(mut self, text: &'static str) -> Self {
+        self.text.to_mut().push_str(text);
+        self
+    }
+
+    /// Appends a placeholder and binds its value.
+    #[must_use]
+    pub fn value(mut self, value: impl Bind) -> Self {
+        self.values.push(value.into_value());
+        let number = self.values.len();
+        let text = self.text.to_mut();
+        text.push('$');
+        text.push_str(&number.to_string());
+        self
+    }
+
+    /// Appends `(v1, v2, …)`; an empty list appends `(NULL)`, which equals nothing.
+    #[must_use]
+    pub fn list<B: Bind>(mut self, values: impl IntoIterator<Item = B>) -> Self {
+        let mut first = true;
+        for value in values {
+            self = self.push(if first { "(" } else { ", " }).value(value);
+            first = false;
+        }
+        if first { self.push("(NULL)") } else { self.push(")") }
+    }
+}
