@@ -3,6 +3,8 @@
 //! 415 for another media type, 413 for too many bytes, 400 `malformed_json` (with line and column) for
 //! what is no JSON, 400 `duplicate_member`, and 422 `invalid_body` with a JSON pointer for JSON that does
 //! not fit. Request types carry `#[serde(deny_unknown_fields)]`, so that a typing error is an error.
+//!
+//! Known quirk: serde's derived types also read an array of their fields in order.
 
 mod strict;
 

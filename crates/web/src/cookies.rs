@@ -8,14 +8,13 @@ use http::{HeaderMap, HeaderValue};
 /// and a neighbouring host may have planted one.
 pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut found = None;
-    for header in headers.get_all(COOKIE) {
-        // Bytes outside ASCII make a header unreadable as text; ours never hold any.
-        let Ok(text) = header.to_str() else { continue };
-        for pair in text.split(';') {
-            let Some((key, value)) = pair.split_once('=') else { continue };
-            if key.trim() == name && found.replace(value.trim()).is_some() {
-                return None;
-            }
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|b| *b == b';'));
+    for pair in pairs {
+        // A neighbour's cookie may hold any bytes; ours never do.
+        let Ok(pair) = std::str::from_utf8(pair) else { continue };
+        let Some((key, value)) = pair.split_once('=') else { continue };
+        if key.trim() == name && found.replace(value.trim()).is_some() {
+            return None;
         }
     }
     found

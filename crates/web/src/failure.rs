@@ -11,7 +11,7 @@ use base::{Kind, Problem};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::openapi::{FieldErrorBody, ProblemBody};
+use crate::openapi::{FieldErrorBody, PROBLEM_JSON, ProblemBody};
 
 /// What a handler returns when it does not succeed; made from a [`Problem`] or from a slice's error.
 #[derive(Debug)]
@@ -103,8 +103,12 @@ pub fn describe(problem: &Problem, trace_id: Option<&str>) -> ProblemBody {
 
 /// Writes the problem of a response as `application/problem+json`, and turns the framework's own plain
 /// refusals (no such route, wrong method, path that is no UTF-8) into problems. Logs a 5xx once, with
-/// the private causes that the caller never sees. Every other response passes unchanged.
+/// the private causes that the caller never sees. Every other response passes unchanged, also one that
+/// is already rendered.
 pub fn render(response: Response, trace_id: Option<&str>) -> Response {
+    if response.headers().get(CONTENT_TYPE).is_some_and(|media| media == PROBLEM_JSON) {
+        return response;
+    }
     let known = response.extensions().get::<Arc<Problem>>().cloned();
     let Some(problem) = known.or_else(|| plain(&response).map(Arc::new)) else {
         return response;
@@ -123,7 +127,7 @@ pub fn render(response: Response, trace_id: Option<&str>) -> Response {
     // A plain refusal may carry a status that has no kind of its own; the body then decides.
     parts.status = status(problem.kind());
     parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     if let Some(seconds) = problem.retry_after_seconds() {
         parts.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

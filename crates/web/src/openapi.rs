@@ -1,6 +1,7 @@
 //! What the OpenAPI document says about every operation: the problem body and the usual refusals.
 //!
-//! In an annotation: `responses((status = 200, body = User), web::openapi::Problems)`.
+//! In an annotation: `responses((status = 200, body = User), web::openapi::Problems)`. They refer
+//! to the schemas `ProblemBody` and `FieldErrorBody`, which the document's root must list in its components.
 
 use std::collections::BTreeMap;
 

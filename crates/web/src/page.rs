@@ -127,7 +127,7 @@ impl CursorKey {
     }
 
     /// Seals a position (the sort key of the last scanned row) for one query. The parts are whatever the
-    /// position depends on: route, tenant, principal, filters, order.
+    /// position depends on: route, tenant, principal, filters, order. A position has at most 3,000 bytes.
     pub fn encode(&self, query_digest_parts: &[&str], position: &[&str]) -> String {
         let mut sealed = join(position);
         let aad = Aad::from(join(query_digest_parts));
