@@ -1,0 +1,4 @@
+DROP TABLE backup_codes;
+ALTER TABLE users
+    DROP COLUMN mfa_secret,
+    DROP COLUMN mfa_enabled;

@@ -1,0 +1,115 @@
+-- Back to V2.0.0. Fails as a whole where the older shape cannot hold the data:
+-- there a client_id is unique over all tenants.
+DROP TABLE idempotency_keys;
+
+DROP INDEX idx_audit_logs_tenant_user_created;
+DROP INDEX idx_audit_logs_tenant_created_id;
+ALTER TABLE audit_logs
+    DROP COLUMN leaf_hash,
+    DROP COLUMN event_bytes,
+    DROP COLUMN event_version,
+    DROP COLUMN count,
+    DROP COLUMN request_id,
+    DROP COLUMN actor_id,
+    DROP COLUMN actor_type;
+
+DROP TABLE throttles;
+ALTER TABLE password_reset_tokens
+    DROP COLUMN purpose,
+    DROP COLUMN tenant_id;
+ALTER TABLE user_sessions
+    DROP COLUMN end_reason,
+    DROP COLUMN ended_at,
+    DROP COLUMN remember,
+    DROP COLUMN acr,
+    DROP COLUMN amr,
+    DROP COLUMN auth_time;
+
+DROP TABLE authorization_codes;
+DROP TABLE oauth_consents;
+ALTER TABLE tokens
+    DROP COLUMN successor_id,
+    DROP COLUMN rotated_at,
+    DROP COLUMN audience,
+    DROP COLUMN scopes,
+    DROP COLUMN grant_id;
+DROP TABLE oauth_grants;
+
+DROP TABLE signing_keys;
+DROP TABLE key_checks;
+DROP TABLE outbox;
+DROP TABLE policy_versions;
+DROP TABLE platform_roles;
+
+DROP TABLE policy_resources;
+DROP TABLE resources;
+DROP FUNCTION check_resource_parent();
+
+DROP TABLE policy_global_permissions;
+DROP TABLE policy_permissions;
+DROP TABLE role_policies;
+DROP TABLE policies;
+
+DROP INDEX uq_permissions_tenant_id_id;
+ALTER TABLE permissions DROP COLUMN global_permission_id;
+DROP TABLE global_permissions;
+
+DROP TABLE group_roles;
+DROP TABLE group_members;
+DROP TABLE groups;
+DROP TABLE client_roles;
+
+DROP INDEX uq_oauth2_clients_tenant_id_id;
+DROP INDEX uq_oauth2_clients_tenant_id_client_id;
+ALTER TABLE oauth2_clients
+    DROP COLUMN version,
+    DROP COLUMN description,
+    DROP COLUMN evaluation,
+    DROP COLUMN audience,
+    DROP COLUMN access_token_alg,
+    DROP COLUMN id_token_signed_response_alg,
+    DROP COLUMN refresh_token_ttl_seconds,
+    DROP COLUMN access_token_ttl_seconds,
+    DROP COLUMN post_logout_redirect_uris;
+CREATE UNIQUE INDEX uq_oauth2_clients_client_id ON oauth2_clients (client_id);
+
+ALTER TABLE user_roles
+    DROP COLUMN valid_from,
+    DROP COLUMN tenant_id;
+
+DROP TRIGGER trg_roles_parent_update ON roles;
+DROP TRIGGER trg_roles_parent_insert ON roles;
+ALTER TABLE roles
+    DROP COLUMN version,
+    DROP COLUMN parent_id;
+DROP FUNCTION check_role_parent();
+DROP INDEX uq_roles_tenant_id_name;
+DROP INDEX uq_roles_tenant_id_id;
+
+DROP TABLE principals;
+
+DROP TRIGGER trg_users_fill_keys ON users;
+DROP FUNCTION fill_user_keys();
+DROP INDEX uq_users_tenant_id_id;
+ALTER TABLE users
+    DROP COLUMN version,
+    DROP COLUMN password_changed_at,
+    DROP COLUMN password_set,
+    DROP COLUMN must_change_password,
+    DROP COLUMN email_key,
+    DROP COLUMN username_key;
+CREATE UNIQUE INDEX uq_users_tenant_id_username ON users (tenant_id, username)
+    WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX uq_users_tenant_id_email ON users (tenant_id, email)
+    WHERE deleted_at IS NULL AND email IS NOT NULL;
+
+ALTER TABLE tenants
+    DROP CONSTRAINT ck_tenants_id_not_platform,
+    DROP COLUMN version,
+    DROP COLUMN purge_at,
+    DROP COLUMN host_verified_at,
+    DROP COLUMN host_name,
+    DROP COLUMN account_number,
+    DROP COLUMN issuer,
+    DROP COLUMN platform_id;
+DROP TABLE platforms;

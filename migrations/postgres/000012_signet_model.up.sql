@@ -1,0 +1,693 @@
+-- version: V3.0.0
+-- description: signet model
+
+-- Everything that the product needs beyond the eleven versions of the
+-- acceptance document. Links between rows of one tenant are composite foreign
+-- keys, so that the database itself refuses a link into another tenant.
+
+-- ---------------------------------------------------------------- platforms
+
+CREATE TABLE platforms (
+    id          varchar(64) COLLATE "C" NOT NULL,
+    name        varchar(128) NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT platforms_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX uq_platforms_name ON platforms (name);
+
+INSERT INTO platforms (id, name)
+VALUES ('00000000-0000-0000-0000-000000000001', 'Default Platform');
+
+-- ------------------------------------------------------------------ tenants
+
+ALTER TABLE tenants
+    ADD COLUMN platform_id varchar(64) COLLATE "C" NOT NULL
+        DEFAULT '00000000-0000-0000-0000-000000000001',
+    ADD COLUMN issuer varchar(512) COLLATE "C",
+    -- Twelve random digits; a collision fails on the unique index and is retried by the caller.
+    ADD COLUMN account_number varchar(12) COLLATE "C" NOT NULL
+        DEFAULT lpad(floor(random() * 1000000000000)::bigint::text, 12, '0'),
+    ADD COLUMN host_name varchar(255) COLLATE "C",
+    ADD COLUMN host_verified_at timestamptz,
+    ADD COLUMN purge_at timestamptz,
+    ADD COLUMN version bigint NOT NULL DEFAULT 1,
+    -- `platform` is a scope of its own in policy_versions and never a tenant.
+    ADD CONSTRAINT ck_tenants_id_not_platform CHECK (id <> 'platform'),
+    ADD CONSTRAINT ck_tenants_account_number CHECK (account_number ~ '^[0-9]{12}$'),
+    ADD CONSTRAINT fk_tenants_platform_id FOREIGN KEY (platform_id) REFERENCES platforms (id);
+CREATE UNIQUE INDEX uq_tenants_issuer ON tenants (issuer);
+CREATE UNIQUE INDEX uq_tenants_account_number ON tenants (account_number);
+CREATE UNIQUE INDEX uq_tenants_host_name ON tenants (host_name);
+CREATE INDEX idx_tenants_platform_id ON tenants (platform_id);
+
+-- -------------------------------------------------------------------- users
+
+ALTER TABLE users
+    ADD COLUMN username_key varchar(255) COLLATE "C" NOT NULL DEFAULT '',
+    ADD COLUMN email_key varchar(320) COLLATE "C",
+    ADD COLUMN must_change_password boolean NOT NULL DEFAULT false,
+    ADD COLUMN password_set boolean NOT NULL DEFAULT true,
+    ADD COLUMN password_changed_at timestamptz,
+    ADD COLUMN version bigint NOT NULL DEFAULT 1;
+
+ALTER TABLE users DISABLE TRIGGER trg_users_updated_at;
+UPDATE users SET username_key = lower(username), email_key = lower(email);
+ALTER TABLE users ENABLE TRIGGER trg_users_updated_at;
+
+-- The program writes both keys itself (NFKC, case-folded). This trigger serves
+-- statements typed by hand. On update it computes a key only for ASCII names,
+-- where lower() and case folding agree; a key of the program is never touched.
+CREATE FUNCTION fill_user_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.username_key IS NULL OR NEW.username_key = '' THEN
+        NEW.username_key := lower(NEW.username);
+    ELSIF TG_OP = 'UPDATE'
+        AND NEW.username <> OLD.username
+        AND NEW.username_key = OLD.username_key
+        AND NEW.username !~ '[^ -~]' THEN
+        NEW.username_key := lower(NEW.username);
+    END IF;
+
+    IF NEW.email IS NULL THEN
+        NEW.email_key := NULL;
+    ELSIF NEW.email_key IS NULL THEN
+        NEW.email_key := lower(NEW.email);
+    ELSIF TG_OP = 'UPDATE'
+        AND NEW.email IS DISTINCT FROM OLD.email
+        AND NEW.email_key IS NOT DISTINCT FROM OLD.email_key
+        AND NEW.email !~ '[^ -~]' THEN
+        NEW.email_key := lower(NEW.email);
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER trg_users_fill_keys
+    BEFORE INSERT OR UPDATE OF username, username_key, email, email_key ON users
+    FOR EACH ROW EXECUTE FUNCTION fill_user_keys();
+
+DROP INDEX uq_users_tenant_id_username;
+DROP INDEX uq_users_tenant_id_email;
+CREATE UNIQUE INDEX uq_users_tenant_id_username_key ON users (tenant_id, username_key)
+    WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX uq_users_tenant_id_email_key ON users (tenant_id, email_key)
+    WHERE deleted_at IS NULL AND email_key IS NOT NULL;
+CREATE UNIQUE INDEX uq_users_tenant_id_id ON users (tenant_id, id);
+
+-- Made again so that it is the newest index of the table: with a handful of rows
+-- all of them cost the same, and the planner then takes the newest. A migration
+-- that adds an index to users ends with these two statements too.
+DROP INDEX idx_users_login_query;
+CREATE INDEX idx_users_login_query ON users (tenant_id, username)
+    INCLUDE (id, email, password, status) WHERE deleted_at IS NULL;
+
+-- --------------------------------------------------------------- principals
+
+-- What the decision point knows of a user or client. No foreign key from or to
+-- users: the directory writes both in one transaction.
+CREATE TABLE principals (
+    id          varchar(64) COLLATE "C" NOT NULL,
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    kind        varchar(16) NOT NULL,
+    status      varchar(16) NOT NULL DEFAULT 'active',
+    attributes  jsonb NOT NULL DEFAULT '{}',
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT principals_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_principals_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_principals_kind CHECK (kind IN ('user', 'client')),
+    CONSTRAINT ck_principals_status CHECK (status IN ('active', 'inactive'))
+);
+CREATE UNIQUE INDEX uq_principals_tenant_id_id ON principals (tenant_id, id);
+
+-- -------------------------------------------------------------------- roles
+
+CREATE UNIQUE INDEX uq_roles_tenant_id_id ON roles (tenant_id, id);
+CREATE UNIQUE INDEX uq_roles_tenant_id_name ON roles (tenant_id, name);
+
+ALTER TABLE roles
+    ADD COLUMN parent_id varchar(64) COLLATE "C",
+    ADD COLUMN version bigint NOT NULL DEFAULT 1,
+    ADD CONSTRAINT fk_roles_tenant_id_parent_id FOREIGN KEY (tenant_id, parent_id)
+        REFERENCES roles (tenant_id, id);
+CREATE INDEX idx_roles_tenant_id_parent_id ON roles (tenant_id, parent_id)
+    WHERE parent_id IS NOT NULL;
+
+-- INVARIANT: the parents of a role end at a root, and no chain from root to
+-- leaf holds more than 10 roles. The lock makes two moves in one tenant wait
+-- for each other: each alone might be fine and both together a cycle.
+CREATE FUNCTION check_role_parent() RETURNS trigger LANGUAGE plpgsql
+SET search_path = public, pg_temp AS $$
+DECLARE
+    v_above bigint;
+    v_below bigint;
+    v_cycle boolean;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('roles.parent_id:' || NEW.tenant_id, 0));
+
+    WITH RECURSIVE above (id, parent_id, depth) AS (
+        SELECT r.id, r.parent_id, 1::bigint FROM roles r
+        WHERE r.id = NEW.parent_id AND r.tenant_id = NEW.tenant_id
+        UNION ALL
+        SELECT r.id, r.parent_id, a.depth + 1 FROM roles r JOIN above a ON r.id = a.parent_id
+        WHERE a.depth <= 10 AND a.id <> NEW.id
+    )
+    SELECT coalesce(max(depth), 0), coalesce(bool_or(id = NEW.id), false)
+    INTO v_above, v_cycle FROM above;
+
+    IF v_cycle OR NEW.parent_id = NEW.id THEN
+        RAISE EXCEPTION 'role_cycle'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'role_cycle',
+                  DETAIL = 'role ' || NEW.id || ' would be its own ancestor';
+    END IF;
+
+    WITH RECURSIVE below (id, depth) AS (
+        SELECT NEW.id::text COLLATE "C", 1::bigint
+        UNION ALL
+        SELECT r.id::text, b.depth + 1 FROM roles r JOIN below b ON r.parent_id = b.id
+        WHERE b.depth <= 10
+    )
+    SELECT max(depth) INTO v_below FROM below;
+
+    IF v_above + v_below > 10 THEN
+        RAISE EXCEPTION 'role_too_deep'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'role_too_deep',
+                  DETAIL = 'a chain of roles holds at most 10';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER trg_roles_parent_insert BEFORE INSERT ON roles
+    FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION check_role_parent();
+CREATE TRIGGER trg_roles_parent_update BEFORE UPDATE OF parent_id ON roles
+    FOR EACH ROW WHEN (NEW.parent_id IS DISTINCT FROM OLD.parent_id AND NEW.parent_id IS NOT NULL)
+    EXECUTE FUNCTION check_role_parent();
+
+-- --------------------------------------------------------------- user_roles
+
+ALTER TABLE user_roles
+    ADD COLUMN tenant_id varchar(64) COLLATE "C",
+    ADD COLUMN valid_from timestamptz;
+UPDATE user_roles ur SET tenant_id = u.tenant_id FROM users u WHERE u.id = ur.user_id;
+ALTER TABLE user_roles
+    ALTER COLUMN tenant_id SET NOT NULL,
+    ADD CONSTRAINT fk_user_roles_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    ADD CONSTRAINT fk_user_roles_tenant_id_role_id FOREIGN KEY (tenant_id, role_id)
+        REFERENCES roles (tenant_id, id) ON DELETE CASCADE;
+CREATE INDEX idx_user_roles_tenant_id ON user_roles (tenant_id);
+
+-- ----------------------------------------------------------- oauth2_clients
+
+DROP INDEX uq_oauth2_clients_client_id;
+ALTER TABLE oauth2_clients
+    ADD COLUMN post_logout_redirect_uris jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN access_token_ttl_seconds bigint NOT NULL DEFAULT 900,
+    ADD COLUMN refresh_token_ttl_seconds bigint NOT NULL DEFAULT 604800,
+    ADD COLUMN id_token_signed_response_alg varchar(16) NOT NULL DEFAULT 'RS256',
+    ADD COLUMN access_token_alg varchar(16) NOT NULL DEFAULT 'EdDSA',
+    ADD COLUMN audience jsonb NOT NULL DEFAULT '[]',
+    -- Action and resource patterns for which this client is an enforcement point.
+    ADD COLUMN evaluation jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN description text,
+    ADD COLUMN version bigint NOT NULL DEFAULT 1,
+    ADD CONSTRAINT ck_oauth2_clients_access_token_ttl_seconds
+        CHECK (access_token_ttl_seconds > 0),
+    ADD CONSTRAINT ck_oauth2_clients_refresh_token_ttl_seconds
+        CHECK (refresh_token_ttl_seconds > 0),
+    ADD CONSTRAINT ck_oauth2_clients_id_token_signed_response_alg
+        CHECK (id_token_signed_response_alg IN ('EdDSA', 'ES256', 'RS256')),
+    ADD CONSTRAINT ck_oauth2_clients_access_token_alg
+        CHECK (access_token_alg IN ('EdDSA', 'ES256', 'RS256'));
+CREATE UNIQUE INDEX uq_oauth2_clients_tenant_id_client_id ON oauth2_clients (tenant_id, client_id);
+CREATE UNIQUE INDEX uq_oauth2_clients_tenant_id_id ON oauth2_clients (tenant_id, id);
+
+CREATE TABLE client_roles (
+    id          varchar(64) COLLATE "C" NOT NULL,
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    client_id   varchar(64) COLLATE "C" NOT NULL,
+    role_id     varchar(64) COLLATE "C" NOT NULL,
+    assigned_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    assigned_by varchar(64) COLLATE "C",
+    valid_from  timestamptz,
+    expires_at  timestamptz,
+    CONSTRAINT client_roles_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_client_roles_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
+        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_client_roles_tenant_id_role_id FOREIGN KEY (tenant_id, role_id)
+        REFERENCES roles (tenant_id, id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX uq_client_roles_client_id_role_id ON client_roles (client_id, role_id);
+CREATE INDEX idx_client_roles_tenant_id_role_id ON client_roles (tenant_id, role_id);
+
+-- ------------------------------------------------------------------- groups
+
+CREATE TABLE groups (
+    id          varchar(64) COLLATE "C" NOT NULL,
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    name        varchar(255) NOT NULL,
+    name_key    varchar(255) COLLATE "C" NOT NULL,
+    description text,
+    version     bigint NOT NULL DEFAULT 1,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT groups_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_groups_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX uq_groups_tenant_id_name_key ON groups (tenant_id, name_key);
+CREATE UNIQUE INDEX uq_groups_tenant_id_id ON groups (tenant_id, id);
+
+CREATE TABLE group_members (
+    group_id     varchar(64) COLLATE "C" NOT NULL,
+    principal_id varchar(64) COLLATE "C" NOT NULL,
+    tenant_id    varchar(64) COLLATE "C" NOT NULL,
+    valid_from   timestamptz,
+    expires_at   timestamptz,
+    added_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    added_by     varchar(64) COLLATE "C",
+    CONSTRAINT group_members_pkey PRIMARY KEY (group_id, principal_id),
+    CONSTRAINT fk_group_members_tenant_id_group_id FOREIGN KEY (tenant_id, group_id)
+        REFERENCES groups (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_group_members_tenant_id_principal_id FOREIGN KEY (tenant_id, principal_id)
+        REFERENCES principals (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX idx_group_members_tenant_id_principal_id ON group_members (tenant_id, principal_id);
+
+CREATE TABLE group_roles (
+    group_id    varchar(64) COLLATE "C" NOT NULL,
+    role_id     varchar(64) COLLATE "C" NOT NULL,
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    valid_from  timestamptz,
+    expires_at  timestamptz,
+    assigned_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    assigned_by varchar(64) COLLATE "C",
+    CONSTRAINT group_roles_pkey PRIMARY KEY (group_id, role_id),
+    CONSTRAINT fk_group_roles_tenant_id_group_id FOREIGN KEY (tenant_id, group_id)
+        REFERENCES groups (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_group_roles_tenant_id_role_id FOREIGN KEY (tenant_id, role_id)
+        REFERENCES roles (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX idx_group_roles_tenant_id_role_id ON group_roles (tenant_id, role_id);
+
+-- -------------------------------------------------------------- permissions
+
+-- The catalogue of all actions; `permissions` keeps the rows of each tenant.
+CREATE TABLE global_permissions (
+    id          varchar(64) COLLATE "C" NOT NULL,
+    name        varchar(128) COLLATE "C" NOT NULL,
+    description text,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT global_permissions_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX uq_global_permissions_name ON global_permissions (name);
+
+ALTER TABLE permissions
+    ADD COLUMN global_permission_id varchar(64) COLLATE "C",
+    ADD CONSTRAINT fk_permissions_global_permission_id FOREIGN KEY (global_permission_id)
+        REFERENCES global_permissions (id);
+CREATE UNIQUE INDEX uq_permissions_tenant_id_id ON permissions (tenant_id, id);
+CREATE INDEX idx_permissions_global_permission_id ON permissions (global_permission_id)
+    WHERE global_permission_id IS NOT NULL;
+
+-- ----------------------------------------------------------------- policies
+
+CREATE TABLE policies (
+    id          varchar(64) COLLATE "C" NOT NULL,
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    name        varchar(255) NOT NULL,
+    name_key    varchar(255) COLLATE "C" NOT NULL,
+    description text,
+    priority    bigint NOT NULL DEFAULT 0,
+    effect      varchar(8) NOT NULL DEFAULT 'allow',
+    expression  text,
+    document    jsonb,
+    version     bigint NOT NULL DEFAULT 1,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT policies_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_policies_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_policies_priority CHECK (priority BETWEEN 0 AND 1000),
+    CONSTRAINT ck_policies_effect CHECK (effect IN ('allow', 'deny'))
+);
+CREATE UNIQUE INDEX uq_policies_tenant_id_name_key ON policies (tenant_id, name_key);
+CREATE UNIQUE INDEX uq_policies_tenant_id_id ON policies (tenant_id, id);
+
+CREATE TABLE role_policies (
+    role_id     varchar(64) COLLATE "C" NOT NULL,
+    policy_id   varchar(64) COLLATE "C" NOT NULL,
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    attached_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    attached_by varchar(64) COLLATE "C",
+    CONSTRAINT role_policies_pkey PRIMARY KEY (role_id, policy_id),
+    CONSTRAINT fk_role_policies_tenant_id_role_id FOREIGN KEY (tenant_id, role_id)
+        REFERENCES roles (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_role_policies_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX idx_role_policies_tenant_id_policy_id ON role_policies (tenant_id, policy_id);
+
+CREATE TABLE policy_permissions (
+    policy_id     varchar(64) COLLATE "C" NOT NULL,
+    permission_id varchar(64) COLLATE "C" NOT NULL,
+    tenant_id     varchar(64) COLLATE "C" NOT NULL,
+    -- Null means the effect of the policy.
+    effect        varchar(8),
+    CONSTRAINT policy_permissions_pkey PRIMARY KEY (policy_id, permission_id),
+    CONSTRAINT fk_policy_permissions_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_policy_permissions_tenant_id_permission_id FOREIGN KEY (tenant_id, permission_id)
+        REFERENCES permissions (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_policy_permissions_effect CHECK (effect IN ('allow', 'deny'))
+);
+CREATE INDEX idx_policy_permissions_tenant_id_permission_id
+    ON policy_permissions (tenant_id, permission_id);
+
+CREATE TABLE policy_global_permissions (
+    policy_id            varchar(64) COLLATE "C" NOT NULL,
+    global_permission_id varchar(64) COLLATE "C" NOT NULL,
+    tenant_id            varchar(64) COLLATE "C" NOT NULL,
+    CONSTRAINT policy_global_permissions_pkey PRIMARY KEY (policy_id, global_permission_id),
+    CONSTRAINT fk_policy_global_permissions_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_policy_global_permissions_global_permission_id FOREIGN KEY (global_permission_id)
+        REFERENCES global_permissions (id) ON DELETE CASCADE
+);
+CREATE INDEX idx_policy_global_permissions_tenant_id_policy_id
+    ON policy_global_permissions (tenant_id, policy_id);
+CREATE INDEX idx_policy_global_permissions_global_permission_id
+    ON policy_global_permissions (global_permission_id);
+
+-- ---------------------------------------------------------------- resources
+
+CREATE TABLE resources (
+    id         varchar(64) COLLATE "C" NOT NULL,
+    tenant_id  varchar(64) COLLATE "C" NOT NULL,
+    parent_id  varchar(64) COLLATE "C",
+    name       varchar(1024) COLLATE "C" NOT NULL,
+    kind       varchar(64) NOT NULL DEFAULT '',
+    tags       jsonb NOT NULL DEFAULT '{}',
+    version    bigint NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT resources_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_resources_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX uq_resources_tenant_id_name ON resources (tenant_id, name);
+CREATE UNIQUE INDEX uq_resources_tenant_id_id ON resources (tenant_id, id);
+ALTER TABLE resources
+    ADD CONSTRAINT fk_resources_tenant_id_parent_id FOREIGN KEY (tenant_id, parent_id)
+        REFERENCES resources (tenant_id, id);
+CREATE INDEX idx_resources_tenant_id_parent_id ON resources (tenant_id, parent_id)
+    WHERE parent_id IS NOT NULL;
+
+-- INVARIANT: as for roles, with resources.
+CREATE FUNCTION check_resource_parent() RETURNS trigger LANGUAGE plpgsql
+SET search_path = public, pg_temp AS $$
+DECLARE
+    v_above bigint;
+    v_below bigint;
+    v_cycle boolean;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('resources.parent_id:' || NEW.tenant_id, 0));
+
+    WITH RECURSIVE above (id, parent_id, depth) AS (
+        SELECT r.id, r.parent_id, 1::bigint FROM resources r
+        WHERE r.id = NEW.parent_id AND r.tenant_id = NEW.tenant_id
+        UNION ALL
+        SELECT r.id, r.parent_id, a.depth + 1 FROM resources r JOIN above a ON r.id = a.parent_id
+        WHERE a.depth <= 10 AND a.id <> NEW.id
+    )
+    SELECT coalesce(max(depth), 0), coalesce(bool_or(id = NEW.id), false)
+    INTO v_above, v_cycle FROM above;
+
+    IF v_cycle OR NEW.parent_id = NEW.id THEN
+        RAISE EXCEPTION 'resource_cycle'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'resource_cycle',
+                  DETAIL = 'resource ' || NEW.id || ' would be its own ancestor';
+    END IF;
+
+    WITH RECURSIVE below (id, depth) AS (
+        SELECT NEW.id::text COLLATE "C", 1::bigint
+        UNION ALL
+        SELECT r.id::text, b.depth + 1 FROM resources r JOIN below b ON r.parent_id = b.id
+        WHERE b.depth <= 10
+    )
+    SELECT max(depth) INTO v_below FROM below;
+
+    IF v_above + v_below > 10 THEN
+        RAISE EXCEPTION 'resource_too_deep'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'resource_too_deep',
+                  DETAIL = 'a chain of resources holds at most 10';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER trg_resources_parent_insert BEFORE INSERT ON resources
+    FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL) EXECUTE FUNCTION check_resource_parent();
+CREATE TRIGGER trg_resources_parent_update BEFORE UPDATE OF parent_id ON resources
+    FOR EACH ROW WHEN (NEW.parent_id IS DISTINCT FROM OLD.parent_id AND NEW.parent_id IS NOT NULL)
+    EXECUTE FUNCTION check_resource_parent();
+
+CREATE TABLE policy_resources (
+    policy_id   varchar(64) COLLATE "C" NOT NULL,
+    resource_id varchar(64) COLLATE "C" NOT NULL,
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    CONSTRAINT policy_resources_pkey PRIMARY KEY (policy_id, resource_id),
+    CONSTRAINT fk_policy_resources_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_policy_resources_tenant_id_resource_id FOREIGN KEY (tenant_id, resource_id)
+        REFERENCES resources (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX idx_policy_resources_tenant_id_resource_id
+    ON policy_resources (tenant_id, resource_id);
+
+-- ------------------------------------------------- platform scope, versions
+
+CREATE TABLE platform_roles (
+    principal_id varchar(64) COLLATE "C" NOT NULL,
+    role         varchar(64) COLLATE "C" NOT NULL,
+    assigned_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    assigned_by  varchar(64) COLLATE "C",
+    expires_at   timestamptz,
+    CONSTRAINT platform_roles_pkey PRIMARY KEY (principal_id, role),
+    CONSTRAINT fk_platform_roles_principal_id FOREIGN KEY (principal_id)
+        REFERENCES principals (id) ON DELETE CASCADE
+);
+
+-- One row a tenant and one for `platform`. No foreign key: the version of a
+-- deleted tenant must not start again at a number that a node has seen.
+CREATE TABLE policy_versions (
+    tenant_id  varchar(64) COLLATE "C" NOT NULL,
+    version    bigint NOT NULL DEFAULT 1,
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT policy_versions_pkey PRIMARY KEY (tenant_id)
+);
+
+-- ------------------------------------------------------------------- outbox
+
+-- No foreign key: a job about a deleted tenant is still to be done.
+CREATE TABLE outbox (
+    id           varchar(64) COLLATE "C" NOT NULL,
+    tenant_id    varchar(64) COLLATE "C",
+    kind         varchar(64) COLLATE "C" NOT NULL,
+    payload      jsonb NOT NULL DEFAULT '{}',
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    not_before   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    attempts     bigint NOT NULL DEFAULT 0,
+    leased_until timestamptz,
+    done_at      timestamptz,
+    last_error   text,
+    CONSTRAINT outbox_pkey PRIMARY KEY (id),
+    CONSTRAINT ck_outbox_attempts CHECK (attempts >= 0)
+);
+CREATE INDEX idx_outbox_pending ON outbox (not_before, id) WHERE done_at IS NULL;
+CREATE INDEX idx_outbox_done ON outbox (done_at) WHERE done_at IS NOT NULL;
+
+-- --------------------------------------------------------------------- keys
+
+CREATE TABLE key_checks (
+    name       varchar(64) COLLATE "C" NOT NULL,
+    value      bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT key_checks_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE signing_keys (
+    -- The `kid` of the published key.
+    id             varchar(64) COLLATE "C" NOT NULL,
+    tenant_id      varchar(64) COLLATE "C" NOT NULL,
+    algorithm      varchar(16) NOT NULL,
+    status         varchar(16) NOT NULL,
+    public_jwk     jsonb NOT NULL,
+    sealed_private bytea NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    activated_at   timestamptz,
+    retire_at      timestamptz,
+    CONSTRAINT signing_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_signing_keys_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_signing_keys_algorithm CHECK (algorithm IN ('EdDSA', 'ES256', 'RS256')),
+    CONSTRAINT ck_signing_keys_status CHECK (status IN ('active', 'next', 'retired'))
+);
+CREATE UNIQUE INDEX uq_signing_keys_tenant_id_algorithm ON signing_keys (tenant_id, algorithm)
+    WHERE status = 'active';
+CREATE INDEX idx_signing_keys_tenant_id ON signing_keys (tenant_id);
+
+-- -------------------------------------------------- grants, tokens, consent
+
+-- A token family: all tokens that descend from one authorization.
+CREATE TABLE oauth_grants (
+    id            varchar(64) COLLATE "C" NOT NULL,
+    tenant_id     varchar(64) COLLATE "C" NOT NULL,
+    client_id     varchar(64) COLLATE "C" NOT NULL,
+    user_id       varchar(64) COLLATE "C",
+    session_id    varchar(64) COLLATE "C",
+    scopes        jsonb NOT NULL DEFAULT '[]',
+    status        varchar(16) NOT NULL DEFAULT 'ACTIVE',
+    created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at    timestamptz NOT NULL,
+    revoked_at    timestamptz,
+    revoke_reason varchar(255),
+    CONSTRAINT oauth_grants_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_oauth_grants_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
+        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_oauth_grants_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_oauth_grants_status CHECK (status IN ('ACTIVE', 'REVOKED'))
+);
+CREATE INDEX idx_oauth_grants_tenant_id_client_id ON oauth_grants (tenant_id, client_id);
+CREATE INDEX idx_oauth_grants_tenant_id_user_id ON oauth_grants (tenant_id, user_id)
+    WHERE user_id IS NOT NULL;
+CREATE INDEX idx_oauth_grants_session_id ON oauth_grants (session_id)
+    WHERE session_id IS NOT NULL;
+CREATE INDEX idx_oauth_grants_expires_at ON oauth_grants (expires_at);
+
+ALTER TABLE tokens
+    ADD COLUMN grant_id varchar(64) COLLATE "C",
+    ADD COLUMN scopes jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN audience jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN rotated_at timestamptz,
+    ADD COLUMN successor_id varchar(64) COLLATE "C",
+    ADD CONSTRAINT fk_tokens_grant_id FOREIGN KEY (grant_id)
+        REFERENCES oauth_grants (id) ON DELETE CASCADE;
+CREATE INDEX idx_tokens_grant_id ON tokens (grant_id) WHERE grant_id IS NOT NULL;
+
+CREATE TABLE oauth_consents (
+    id         varchar(64) COLLATE "C" NOT NULL,
+    tenant_id  varchar(64) COLLATE "C" NOT NULL,
+    user_id    varchar(64) COLLATE "C" NOT NULL,
+    client_id  varchar(64) COLLATE "C" NOT NULL,
+    scopes     jsonb NOT NULL DEFAULT '[]',
+    granted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    CONSTRAINT oauth_consents_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_oauth_consents_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_oauth_consents_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
+        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX uq_oauth_consents_user_id_client_id ON oauth_consents (user_id, client_id);
+CREATE INDEX idx_oauth_consents_tenant_id_client_id ON oauth_consents (tenant_id, client_id);
+
+CREATE TABLE authorization_codes (
+    code_digest    varchar(64) COLLATE "C" NOT NULL,
+    tenant_id      varchar(64) COLLATE "C" NOT NULL,
+    client_id      varchar(64) COLLATE "C" NOT NULL,
+    user_id        varchar(64) COLLATE "C" NOT NULL,
+    session_id     varchar(64) COLLATE "C" NOT NULL,
+    -- Set at exchange, so that a second use finds the family to revoke.
+    grant_id       varchar(64) COLLATE "C",
+    redirect_uri   text NOT NULL,
+    scopes         jsonb NOT NULL DEFAULT '[]',
+    nonce          text,
+    code_challenge varchar(128) COLLATE "C" NOT NULL,
+    auth_time      timestamptz NOT NULL,
+    acr            varchar(255),
+    amr            jsonb NOT NULL DEFAULT '[]',
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at     timestamptz NOT NULL,
+    used_at        timestamptz,
+    CONSTRAINT authorization_codes_pkey PRIMARY KEY (code_digest),
+    CONSTRAINT fk_authorization_codes_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
+        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_authorization_codes_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX idx_authorization_codes_expires_at ON authorization_codes (expires_at);
+CREATE INDEX idx_authorization_codes_tenant_id_client_id
+    ON authorization_codes (tenant_id, client_id);
+CREATE INDEX idx_authorization_codes_tenant_id_user_id
+    ON authorization_codes (tenant_id, user_id);
+
+-- ------------------------------------------------------- sessions, recovery
+
+ALTER TABLE user_sessions
+    ADD COLUMN auth_time timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ADD COLUMN amr jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN acr varchar(255),
+    ADD COLUMN remember boolean NOT NULL DEFAULT false,
+    ADD COLUMN ended_at timestamptz,
+    ADD COLUMN end_reason varchar(64);
+UPDATE user_sessions SET auth_time = created_at;
+
+ALTER TABLE password_reset_tokens
+    ADD COLUMN tenant_id varchar(64) COLLATE "C",
+    ADD COLUMN purpose varchar(32) NOT NULL DEFAULT 'reset';
+UPDATE password_reset_tokens t SET tenant_id = u.tenant_id FROM users u WHERE u.id = t.user_id;
+ALTER TABLE password_reset_tokens
+    ALTER COLUMN tenant_id SET NOT NULL,
+    ADD CONSTRAINT fk_password_reset_tokens_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE;
+
+CREATE TABLE throttles (
+    key               varchar(128) COLLATE "C" NOT NULL,
+    tenant_id         varchar(64) COLLATE "C",
+    failures          bigint NOT NULL DEFAULT 0,
+    window_started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    blocked_until     timestamptz,
+    updated_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT throttles_pkey PRIMARY KEY (key),
+    CONSTRAINT ck_throttles_failures CHECK (failures >= 0)
+);
+CREATE INDEX idx_throttles_updated_at ON throttles (updated_at);
+
+-- -------------------------------------------------------------------- audit
+
+ALTER TABLE audit_logs
+    ADD COLUMN actor_type varchar(32),
+    ADD COLUMN actor_id varchar(64) COLLATE "C",
+    ADD COLUMN request_id varchar(64) COLLATE "C",
+    ADD COLUMN count bigint NOT NULL DEFAULT 1,
+    ADD COLUMN event_version bigint NOT NULL DEFAULT 1,
+    -- The canonical bytes of the event, and SHA-256(0x00 || bytes).
+    ADD COLUMN event_bytes bytea,
+    ADD COLUMN leaf_hash bytea,
+    ADD CONSTRAINT ck_audit_logs_count CHECK (count >= 1),
+    ADD CONSTRAINT ck_audit_logs_leaf_hash CHECK (octet_length(leaf_hash) = 32);
+CREATE INDEX idx_audit_logs_tenant_created_id
+    ON audit_logs (tenant_id, created_at DESC, id DESC);
+CREATE INDEX idx_audit_logs_tenant_user_created
+    ON audit_logs (tenant_id, user_id, created_at DESC);
+
+-- -------------------------------------------------------------- idempotency
+
+-- tenant_id is `platform` for platform operations: no foreign key.
+CREATE TABLE idempotency_keys (
+    tenant_id      varchar(64) COLLATE "C" NOT NULL,
+    principal_id   varchar(64) COLLATE "C" NOT NULL,
+    route          varchar(255) COLLATE "C" NOT NULL,
+    key            varchar(255) COLLATE "C" NOT NULL,
+    request_digest varchar(64) COLLATE "C" NOT NULL,
+    status         bigint NOT NULL,
+    body           jsonb,
+    secret_omitted boolean NOT NULL DEFAULT false,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at     timestamptz NOT NULL,
+    CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, principal_id, route, key)
+);
+CREATE INDEX idx_idempotency_keys_expires_at ON idempotency_keys (expires_at);

@@ -1,0 +1,10 @@
+DROP TABLE audit_logs;
+DROP TABLE password_reset_tokens;
+DROP TABLE password_history;
+DROP TABLE tokens;
+DROP TABLE oauth2_clients;
+DROP TABLE permissions;
+DROP TABLE user_roles;
+DROP TABLE roles;
+DROP TABLE users;
+DROP TABLE tenants;

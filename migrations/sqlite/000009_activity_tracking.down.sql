@@ -1,0 +1,2 @@
+DROP TABLE user_activities;
+ALTER TABLE users DROP COLUMN last_activity_at;

@@ -1,0 +1,792 @@
+-- version: V3.0.0
+-- description: signet model
+
+-- The same shapes as on PostgreSQL. Tables that gain a composite foreign key, a
+-- NOT NULL column without a constant default or a computed default are rebuilt,
+-- because ALTER TABLE cannot add those here. A rebuild drops the old table,
+-- which with foreign keys on would delete what refers to it: the runner
+-- switches them off before the transaction and runs foreign_key_check before
+-- the commit. The next three statements refuse to go on otherwise.
+CREATE TABLE migration_guard (
+    foreign_keys_must_be_off INTEGER NOT NULL,
+    CONSTRAINT foreign_keys_must_be_off CHECK (foreign_keys_must_be_off = 1)
+) STRICT;
+INSERT INTO migration_guard
+SELECT 0 FROM pragma_foreign_keys WHERE foreign_keys = 1 AND EXISTS (SELECT 1 FROM tenants);
+DROP TABLE migration_guard;
+
+-- ---------------------------------------------------------------- platforms
+
+CREATE TABLE platforms (
+    id          TEXT NOT NULL PRIMARY KEY,
+    name        TEXT NOT NULL,
+    created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+) STRICT;
+CREATE UNIQUE INDEX uq_platforms_name ON platforms (name);
+
+INSERT INTO platforms (id, name)
+VALUES ('00000000-0000-0000-0000-000000000001', 'Default Platform');
+
+-- ------------------------------------------------------------------ tenants
+
+CREATE TABLE tenants_rebuilt (
+    id TEXT NOT NULL PRIMARY KEY DEFAULT (
+        lower(hex(randomblob(4)) || '-' || hex(randomblob(2))
+            || '-4' || substr(hex(randomblob(2)), 2)
+            || '-' || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2)
+            || '-' || hex(randomblob(6)))
+    ),
+    name TEXT NOT NULL,
+    code TEXT NOT NULL,
+    domain TEXT,
+    status TEXT NOT NULL DEFAULT 'ACTIVE',
+    config TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(config)),
+    billing_info TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(billing_info)),
+    created_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    deleted_at INTEGER,
+    subscription_start_date INTEGER,
+    subscription_end_date INTEGER,
+    user_count INTEGER NOT NULL DEFAULT 0,
+    storage_used INTEGER NOT NULL DEFAULT 0,
+    api_calls_count INTEGER NOT NULL DEFAULT 0,
+    platform_id TEXT NOT NULL DEFAULT '00000000-0000-0000-0000-000000000001',
+    issuer TEXT,
+    -- Twelve random digits; a collision fails on the unique index and is retried by the caller.
+    account_number TEXT NOT NULL DEFAULT (printf('%012d', abs(random() % 1000000000000))),
+    host_name TEXT,
+    host_verified_at INTEGER,
+    purge_at INTEGER,
+    version INTEGER NOT NULL DEFAULT 1,
+    CONSTRAINT ck_tenants_id CHECK (
+        length(id) BETWEEN 1 AND 64 AND id NOT GLOB '*[^A-Za-z0-9._:-]*'
+    ),
+    CONSTRAINT ck_tenants_status CHECK (status IN ('ACTIVE', 'INACTIVE', 'SUSPENDED')),
+    -- `platform` is a scope of its own in policy_versions and never a tenant.
+    CONSTRAINT ck_tenants_id_not_platform CHECK (id <> 'platform'),
+    CONSTRAINT ck_tenants_account_number CHECK (
+        length(account_number) = 12 AND account_number NOT GLOB '*[^0-9]*'
+    ),
+    CONSTRAINT fk_tenants_platform_id FOREIGN KEY (platform_id) REFERENCES platforms (id)
+) STRICT;
+INSERT INTO tenants_rebuilt (
+    id, name, code, domain, status, config, billing_info, created_at, updated_at, deleted_at,
+    subscription_start_date, subscription_end_date, user_count, storage_used, api_calls_count
+)
+SELECT
+    id, name, code, domain, status, config, billing_info, created_at, updated_at, deleted_at,
+    subscription_start_date, subscription_end_date, user_count, storage_used, api_calls_count
+FROM tenants;
+DROP TABLE tenants;
+ALTER TABLE tenants_rebuilt RENAME TO tenants;
+CREATE UNIQUE INDEX uq_tenants_name ON tenants (name) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX uq_tenants_code ON tenants (code) WHERE deleted_at IS NULL;
+CREATE INDEX idx_tenants_status ON tenants (status) WHERE deleted_at IS NULL;
+CREATE INDEX idx_tenants_subscription_end_date ON tenants (subscription_end_date)
+    WHERE subscription_end_date IS NOT NULL AND deleted_at IS NULL;
+CREATE UNIQUE INDEX uq_tenants_issuer ON tenants (issuer);
+CREATE UNIQUE INDEX uq_tenants_account_number ON tenants (account_number);
+CREATE UNIQUE INDEX uq_tenants_host_name ON tenants (host_name);
+CREATE INDEX idx_tenants_platform_id ON tenants (platform_id);
+CREATE TRIGGER trg_tenants_updated_at AFTER UPDATE ON tenants
+WHEN NEW.updated_at = OLD.updated_at
+BEGIN
+    UPDATE tenants
+    SET updated_at = max(OLD.updated_at + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+    WHERE id = NEW.id;
+END;
+
+-- -------------------------------------------------------------------- users
+
+DROP TRIGGER trg_users_after_update;
+ALTER TABLE users ADD COLUMN username_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN email_key TEXT;
+ALTER TABLE users ADD COLUMN must_change_password INTEGER NOT NULL DEFAULT 0
+    CHECK (must_change_password IN (0, 1));
+ALTER TABLE users ADD COLUMN password_set INTEGER NOT NULL DEFAULT 1
+    CHECK (password_set IN (0, 1));
+ALTER TABLE users ADD COLUMN password_changed_at INTEGER;
+ALTER TABLE users ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+
+UPDATE users SET username_key = lower(username), email_key = lower(email);
+
+DROP INDEX uq_users_tenant_id_username;
+DROP INDEX uq_users_tenant_id_email;
+CREATE UNIQUE INDEX uq_users_tenant_id_username_key ON users (tenant_id, username_key)
+    WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX uq_users_tenant_id_email_key ON users (tenant_id, email_key)
+    WHERE deleted_at IS NULL AND email_key IS NOT NULL;
+CREATE UNIQUE INDEX uq_users_tenant_id_id ON users (tenant_id, id);
+
+-- The program writes both keys itself (NFKC, case-folded). These triggers serve
+-- statements typed by hand. On update a key is computed only for ASCII names,
+-- where lower() and case folding agree; a key of the program is never touched.
+CREATE TRIGGER trg_users_fill_keys AFTER INSERT ON users
+WHEN NEW.username_key = '' OR (NEW.email IS NOT NULL AND NEW.email_key IS NULL)
+BEGIN
+    UPDATE users
+    SET username_key = CASE WHEN NEW.username_key = '' THEN lower(NEW.username)
+            ELSE NEW.username_key END,
+        email_key = coalesce(NEW.email_key, lower(NEW.email))
+    WHERE id = NEW.id;
+END;
+CREATE TRIGGER trg_users_after_update AFTER UPDATE ON users
+WHEN NEW.updated_at = OLD.updated_at
+    OR NEW.status <> OLD.status
+    OR NEW.username <> OLD.username
+    OR NEW.username_key = ''
+    OR NEW.email IS NOT OLD.email
+BEGIN
+    UPDATE users
+    SET updated_at = CASE
+            WHEN NEW.updated_at = OLD.updated_at THEN
+                max(OLD.updated_at + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+            ELSE NEW.updated_at END,
+        deleted_at = CASE
+            WHEN NEW.status = 'DELETED' AND OLD.status <> 'DELETED' THEN
+                coalesce(NEW.deleted_at, CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+            WHEN NEW.status <> 'DELETED' AND OLD.status = 'DELETED' THEN NULL
+            ELSE NEW.deleted_at END,
+        username_key = CASE
+            WHEN NEW.username_key = '' THEN lower(NEW.username)
+            WHEN NEW.username <> OLD.username
+                AND NEW.username_key = OLD.username_key
+                AND NEW.username NOT GLOB '*[^ -~]*' THEN lower(NEW.username)
+            ELSE NEW.username_key END,
+        email_key = CASE
+            WHEN NEW.email IS NULL THEN NULL
+            WHEN NEW.email_key IS NULL THEN lower(NEW.email)
+            WHEN NEW.email IS NOT OLD.email
+                AND NEW.email_key IS OLD.email_key
+                AND NEW.email NOT GLOB '*[^ -~]*' THEN lower(NEW.email)
+            ELSE NEW.email_key END
+    WHERE id = NEW.id;
+END;
+
+-- --------------------------------------------------------------- principals
+
+-- What the decision point knows of a user or client. No foreign key from or to
+-- users: the directory writes both in one transaction.
+CREATE TABLE principals (
+    id          TEXT NOT NULL PRIMARY KEY,
+    tenant_id   TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    status      TEXT NOT NULL DEFAULT 'active',
+    attributes  TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(attributes)),
+    created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT fk_principals_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_principals_kind CHECK (kind IN ('user', 'client')),
+    CONSTRAINT ck_principals_status CHECK (status IN ('active', 'inactive'))
+) STRICT;
+CREATE UNIQUE INDEX uq_principals_tenant_id_id ON principals (tenant_id, id);
+
+-- -------------------------------------------------------------------- roles
+
+CREATE TABLE roles_rebuilt (
+    id          TEXT NOT NULL PRIMARY KEY,
+    tenant_id   TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    code        TEXT NOT NULL,
+    description TEXT,
+    permissions TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(permissions)),
+    created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    parent_id   TEXT,
+    version     INTEGER NOT NULL DEFAULT 1,
+    CONSTRAINT fk_roles_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
+    -- Renaming the table renames this reference to itself.
+    CONSTRAINT fk_roles_tenant_id_parent_id FOREIGN KEY (tenant_id, parent_id)
+        REFERENCES roles_rebuilt (tenant_id, id)
+) STRICT;
+CREATE UNIQUE INDEX uq_roles_tenant_id_id ON roles_rebuilt (tenant_id, id);
+INSERT INTO roles_rebuilt (
+    id, tenant_id, name, code, description, permissions, created_at, updated_at
+)
+SELECT id, tenant_id, name, code, description, permissions, created_at, updated_at FROM roles;
+DROP TABLE roles;
+ALTER TABLE roles_rebuilt RENAME TO roles;
+CREATE UNIQUE INDEX uq_roles_tenant_id_code ON roles (tenant_id, code);
+CREATE UNIQUE INDEX uq_roles_tenant_id_name ON roles (tenant_id, name);
+CREATE INDEX idx_roles_tenant_id_parent_id ON roles (tenant_id, parent_id)
+    WHERE parent_id IS NOT NULL;
+CREATE TRIGGER trg_roles_updated_at AFTER UPDATE ON roles
+WHEN NEW.updated_at = OLD.updated_at
+BEGIN
+    UPDATE roles
+    SET updated_at = max(OLD.updated_at + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+    WHERE id = NEW.id;
+END;
+
+-- INVARIANT: the parents of a role end at a root, and no chain from root to
+-- leaf holds more than 10 roles.
+CREATE TRIGGER trg_roles_parent_insert AFTER INSERT ON roles
+WHEN NEW.parent_id IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'role_cycle') WHERE NEW.parent_id = NEW.id;
+    SELECT RAISE(ABORT, 'role_too_deep') WHERE 10 < (
+        WITH RECURSIVE above (id, depth) AS (
+            SELECT NEW.parent_id, 2
+            UNION ALL
+            SELECT r.parent_id, a.depth + 1 FROM roles r JOIN above a ON r.id = a.id
+            WHERE r.parent_id IS NOT NULL AND a.depth <= 10
+        )
+        SELECT max(depth) FROM above
+    );
+END;
+CREATE TRIGGER trg_roles_parent_update AFTER UPDATE OF parent_id ON roles
+WHEN NEW.parent_id IS NOT NULL AND NEW.parent_id IS NOT OLD.parent_id
+BEGIN
+    SELECT RAISE(ABORT, 'role_cycle') WHERE NEW.id IN (
+        WITH RECURSIVE above (id, depth) AS (
+            SELECT NEW.parent_id, 2
+            UNION ALL
+            SELECT r.parent_id, a.depth + 1 FROM roles r JOIN above a ON r.id = a.id
+            WHERE r.parent_id IS NOT NULL AND a.depth <= 11 AND a.id <> NEW.id
+        )
+        SELECT id FROM above
+    );
+    SELECT RAISE(ABORT, 'role_too_deep') WHERE 10 < (
+        WITH RECURSIVE above (id, depth) AS (
+            SELECT NEW.parent_id, 1
+            UNION ALL
+            SELECT r.parent_id, a.depth + 1 FROM roles r JOIN above a ON r.id = a.id
+            WHERE r.parent_id IS NOT NULL AND a.depth <= 10
+        )
+        SELECT max(depth) FROM above
+    ) + (
+        WITH RECURSIVE below (id, depth) AS (
+            SELECT NEW.id, 1
+            UNION ALL
+            SELECT r.id, b.depth + 1 FROM roles r JOIN below b ON r.parent_id = b.id
+            WHERE b.depth <= 10
+        )
+        SELECT max(depth) FROM below
+    );
+END;
+
+-- --------------------------------------------------------------- user_roles
+
+CREATE TABLE user_roles_rebuilt (
+    id          TEXT NOT NULL PRIMARY KEY,
+    user_id     TEXT NOT NULL,
+    role_id     TEXT NOT NULL,
+    assigned_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    assigned_by TEXT,
+    expires_at  INTEGER,
+    tenant_id   TEXT NOT NULL,
+    valid_from  INTEGER,
+    CONSTRAINT fk_user_roles_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_roles_tenant_id_role_id FOREIGN KEY (tenant_id, role_id)
+        REFERENCES roles (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+INSERT INTO user_roles_rebuilt (
+    id, user_id, role_id, assigned_at, assigned_by, expires_at, tenant_id
+)
+SELECT ur.id, ur.user_id, ur.role_id, ur.assigned_at, ur.assigned_by, ur.expires_at, u.tenant_id
+FROM user_roles ur JOIN users u ON u.id = ur.user_id;
+DROP TABLE user_roles;
+ALTER TABLE user_roles_rebuilt RENAME TO user_roles;
+CREATE UNIQUE INDEX uq_user_roles_user_id_role_id ON user_roles (user_id, role_id);
+CREATE INDEX idx_user_roles_role_id ON user_roles (role_id);
+CREATE INDEX idx_user_roles_expires_at ON user_roles (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX idx_user_roles_tenant_id ON user_roles (tenant_id);
+
+-- ----------------------------------------------------------- oauth2_clients
+
+DROP INDEX uq_oauth2_clients_client_id;
+ALTER TABLE oauth2_clients ADD COLUMN post_logout_redirect_uris TEXT NOT NULL DEFAULT '[]'
+    CHECK (json_valid(post_logout_redirect_uris));
+ALTER TABLE oauth2_clients ADD COLUMN access_token_ttl_seconds INTEGER NOT NULL DEFAULT 900
+    CONSTRAINT ck_oauth2_clients_access_token_ttl_seconds CHECK (access_token_ttl_seconds > 0);
+ALTER TABLE oauth2_clients ADD COLUMN refresh_token_ttl_seconds INTEGER NOT NULL DEFAULT 604800
+    CONSTRAINT ck_oauth2_clients_refresh_token_ttl_seconds CHECK (refresh_token_ttl_seconds > 0);
+ALTER TABLE oauth2_clients ADD COLUMN id_token_signed_response_alg TEXT NOT NULL DEFAULT 'RS256'
+    CONSTRAINT ck_oauth2_clients_id_token_signed_response_alg
+    CHECK (id_token_signed_response_alg IN ('EdDSA', 'ES256', 'RS256'));
+ALTER TABLE oauth2_clients ADD COLUMN access_token_alg TEXT NOT NULL DEFAULT 'EdDSA'
+    CONSTRAINT ck_oauth2_clients_access_token_alg
+    CHECK (access_token_alg IN ('EdDSA', 'ES256', 'RS256'));
+ALTER TABLE oauth2_clients ADD COLUMN audience TEXT NOT NULL DEFAULT '[]'
+    CHECK (json_valid(audience));
+-- Action and resource patterns for which the client is an enforcement point.
+ALTER TABLE oauth2_clients ADD COLUMN evaluation TEXT NOT NULL DEFAULT '[]'
+    CHECK (json_valid(evaluation));
+ALTER TABLE oauth2_clients ADD COLUMN description TEXT;
+ALTER TABLE oauth2_clients ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+CREATE UNIQUE INDEX uq_oauth2_clients_tenant_id_client_id ON oauth2_clients (tenant_id, client_id);
+CREATE UNIQUE INDEX uq_oauth2_clients_tenant_id_id ON oauth2_clients (tenant_id, id);
+
+CREATE TABLE client_roles (
+    id          TEXT NOT NULL PRIMARY KEY,
+    tenant_id   TEXT NOT NULL,
+    client_id   TEXT NOT NULL,
+    role_id     TEXT NOT NULL,
+    assigned_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    assigned_by TEXT,
+    valid_from  INTEGER,
+    expires_at  INTEGER,
+    CONSTRAINT fk_client_roles_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
+        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_client_roles_tenant_id_role_id FOREIGN KEY (tenant_id, role_id)
+        REFERENCES roles (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE UNIQUE INDEX uq_client_roles_client_id_role_id ON client_roles (client_id, role_id);
+CREATE INDEX idx_client_roles_tenant_id_role_id ON client_roles (tenant_id, role_id);
+
+-- ------------------------------------------------------------------- groups
+
+CREATE TABLE groups (
+    id          TEXT NOT NULL PRIMARY KEY,
+    tenant_id   TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    name_key    TEXT NOT NULL,
+    description TEXT,
+    version     INTEGER NOT NULL DEFAULT 1,
+    created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT fk_groups_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE
+) STRICT;
+CREATE UNIQUE INDEX uq_groups_tenant_id_name_key ON groups (tenant_id, name_key);
+CREATE UNIQUE INDEX uq_groups_tenant_id_id ON groups (tenant_id, id);
+
+CREATE TABLE group_members (
+    group_id     TEXT NOT NULL,
+    principal_id TEXT NOT NULL,
+    tenant_id    TEXT NOT NULL,
+    valid_from   INTEGER,
+    expires_at   INTEGER,
+    added_at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    added_by     TEXT,
+    PRIMARY KEY (group_id, principal_id),
+    CONSTRAINT fk_group_members_tenant_id_group_id FOREIGN KEY (tenant_id, group_id)
+        REFERENCES groups (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_group_members_tenant_id_principal_id FOREIGN KEY (tenant_id, principal_id)
+        REFERENCES principals (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX idx_group_members_tenant_id_principal_id ON group_members (tenant_id, principal_id);
+
+CREATE TABLE group_roles (
+    group_id    TEXT NOT NULL,
+    role_id     TEXT NOT NULL,
+    tenant_id   TEXT NOT NULL,
+    valid_from  INTEGER,
+    expires_at  INTEGER,
+    assigned_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    assigned_by TEXT,
+    PRIMARY KEY (group_id, role_id),
+    CONSTRAINT fk_group_roles_tenant_id_group_id FOREIGN KEY (tenant_id, group_id)
+        REFERENCES groups (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_group_roles_tenant_id_role_id FOREIGN KEY (tenant_id, role_id)
+        REFERENCES roles (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX idx_group_roles_tenant_id_role_id ON group_roles (tenant_id, role_id);
+
+-- -------------------------------------------------------------- permissions
+
+-- The catalogue of all actions; `permissions` keeps the rows of each tenant.
+CREATE TABLE global_permissions (
+    id          TEXT NOT NULL PRIMARY KEY,
+    name        TEXT NOT NULL,
+    description TEXT,
+    created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+) STRICT;
+CREATE UNIQUE INDEX uq_global_permissions_name ON global_permissions (name);
+
+ALTER TABLE permissions ADD COLUMN global_permission_id TEXT
+    CONSTRAINT fk_permissions_global_permission_id REFERENCES global_permissions (id);
+CREATE UNIQUE INDEX uq_permissions_tenant_id_id ON permissions (tenant_id, id);
+CREATE INDEX idx_permissions_global_permission_id ON permissions (global_permission_id)
+    WHERE global_permission_id IS NOT NULL;
+
+-- ----------------------------------------------------------------- policies
+
+CREATE TABLE policies (
+    id          TEXT NOT NULL PRIMARY KEY,
+    tenant_id   TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    name_key    TEXT NOT NULL,
+    description TEXT,
+    priority    INTEGER NOT NULL DEFAULT 0,
+    effect      TEXT NOT NULL DEFAULT 'allow',
+    expression  TEXT,
+    document    TEXT CHECK (json_valid(document)),
+    version     INTEGER NOT NULL DEFAULT 1,
+    created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT fk_policies_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_policies_priority CHECK (priority BETWEEN 0 AND 1000),
+    CONSTRAINT ck_policies_effect CHECK (effect IN ('allow', 'deny'))
+) STRICT;
+CREATE UNIQUE INDEX uq_policies_tenant_id_name_key ON policies (tenant_id, name_key);
+CREATE UNIQUE INDEX uq_policies_tenant_id_id ON policies (tenant_id, id);
+
+CREATE TABLE role_policies (
+    role_id     TEXT NOT NULL,
+    policy_id   TEXT NOT NULL,
+    tenant_id   TEXT NOT NULL,
+    attached_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    attached_by TEXT,
+    PRIMARY KEY (role_id, policy_id),
+    CONSTRAINT fk_role_policies_tenant_id_role_id FOREIGN KEY (tenant_id, role_id)
+        REFERENCES roles (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_role_policies_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX idx_role_policies_tenant_id_policy_id ON role_policies (tenant_id, policy_id);
+
+CREATE TABLE policy_permissions (
+    policy_id     TEXT NOT NULL,
+    permission_id TEXT NOT NULL,
+    tenant_id     TEXT NOT NULL,
+    -- Null means the effect of the policy.
+    effect        TEXT,
+    PRIMARY KEY (policy_id, permission_id),
+    CONSTRAINT fk_policy_permissions_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_policy_permissions_tenant_id_permission_id FOREIGN KEY (tenant_id, permission_id)
+        REFERENCES permissions (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_policy_permissions_effect CHECK (effect IN ('allow', 'deny'))
+) STRICT;
+CREATE INDEX idx_policy_permissions_tenant_id_permission_id
+    ON policy_permissions (tenant_id, permission_id);
+
+CREATE TABLE policy_global_permissions (
+    policy_id            TEXT NOT NULL,
+    global_permission_id TEXT NOT NULL,
+    tenant_id            TEXT NOT NULL,
+    PRIMARY KEY (policy_id, global_permission_id),
+    CONSTRAINT fk_policy_global_permissions_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_policy_global_permissions_global_permission_id FOREIGN KEY (global_permission_id)
+        REFERENCES global_permissions (id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX idx_policy_global_permissions_tenant_id_policy_id
+    ON policy_global_permissions (tenant_id, policy_id);
+CREATE INDEX idx_policy_global_permissions_global_permission_id
+    ON policy_global_permissions (global_permission_id);
+
+-- ---------------------------------------------------------------- resources
+
+CREATE TABLE resources (
+    id         TEXT NOT NULL PRIMARY KEY,
+    tenant_id  TEXT NOT NULL,
+    parent_id  TEXT,
+    name       TEXT NOT NULL,
+    kind       TEXT NOT NULL DEFAULT '',
+    tags       TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(tags)),
+    version    INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT fk_resources_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_resources_tenant_id_parent_id FOREIGN KEY (tenant_id, parent_id)
+        REFERENCES resources (tenant_id, id)
+) STRICT;
+CREATE UNIQUE INDEX uq_resources_tenant_id_name ON resources (tenant_id, name);
+CREATE UNIQUE INDEX uq_resources_tenant_id_id ON resources (tenant_id, id);
+CREATE INDEX idx_resources_tenant_id_parent_id ON resources (tenant_id, parent_id)
+    WHERE parent_id IS NOT NULL;
+
+-- INVARIANT: as for roles, with resources.
+CREATE TRIGGER trg_resources_parent_insert AFTER INSERT ON resources
+WHEN NEW.parent_id IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'resource_cycle') WHERE NEW.parent_id = NEW.id;
+    SELECT RAISE(ABORT, 'resource_too_deep') WHERE 10 < (
+        WITH RECURSIVE above (id, depth) AS (
+            SELECT NEW.parent_id, 2
+            UNION ALL
+            SELECT r.parent_id, a.depth + 1 FROM resources r JOIN above a ON r.id = a.id
+            WHERE r.parent_id IS NOT NULL AND a.depth <= 10
+        )
+        SELECT max(depth) FROM above
+    );
+END;
+CREATE TRIGGER trg_resources_parent_update AFTER UPDATE OF parent_id ON resources
+WHEN NEW.parent_id IS NOT NULL AND NEW.parent_id IS NOT OLD.parent_id
+BEGIN
+    SELECT RAISE(ABORT, 'resource_cycle') WHERE NEW.id IN (
+        WITH RECURSIVE above (id, depth) AS (
+            SELECT NEW.parent_id, 2
+            UNION ALL
+            SELECT r.parent_id, a.depth + 1 FROM resources r JOIN above a ON r.id = a.id
+            WHERE r.parent_id IS NOT NULL AND a.depth <= 11 AND a.id <> NEW.id
+        )
+        SELECT id FROM above
+    );
+    SELECT RAISE(ABORT, 'resource_too_deep') WHERE 10 < (
+        WITH RECURSIVE above (id, depth) AS (
+            SELECT NEW.parent_id, 1
+            UNION ALL
+            SELECT r.parent_id, a.depth + 1 FROM resources r JOIN above a ON r.id = a.id
+            WHERE r.parent_id IS NOT NULL AND a.depth <= 10
+        )
+        SELECT max(depth) FROM above
+    ) + (
+        WITH RECURSIVE below (id, depth) AS (
+            SELECT NEW.id, 1
+            UNION ALL
+            SELECT r.id, b.depth + 1 FROM resources r JOIN below b ON r.parent_id = b.id
+            WHERE b.depth <= 10
+        )
+        SELECT max(depth) FROM below
+    );
+END;
+
+CREATE TABLE policy_resources (
+    policy_id   TEXT NOT NULL,
+    resource_id TEXT NOT NULL,
+    tenant_id   TEXT NOT NULL,
+    PRIMARY KEY (policy_id, resource_id),
+    CONSTRAINT fk_policy_resources_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_policy_resources_tenant_id_resource_id FOREIGN KEY (tenant_id, resource_id)
+        REFERENCES resources (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX idx_policy_resources_tenant_id_resource_id
+    ON policy_resources (tenant_id, resource_id);
+
+-- ------------------------------------------------- platform scope, versions
+
+CREATE TABLE platform_roles (
+    principal_id TEXT NOT NULL,
+    role         TEXT NOT NULL,
+    assigned_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    assigned_by  TEXT,
+    expires_at   INTEGER,
+    PRIMARY KEY (principal_id, role),
+    CONSTRAINT fk_platform_roles_principal_id FOREIGN KEY (principal_id)
+        REFERENCES principals (id) ON DELETE CASCADE
+) STRICT;
+
+-- One row a tenant and one for `platform`. No foreign key: the version of a
+-- deleted tenant must not start again at a number that a node has seen.
+CREATE TABLE policy_versions (
+    tenant_id  TEXT NOT NULL PRIMARY KEY,
+    version    INTEGER NOT NULL DEFAULT 1,
+    updated_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+) STRICT;
+
+-- ------------------------------------------------------------------- outbox
+
+-- No foreign key: a job about a deleted tenant is still to be done.
+CREATE TABLE outbox (
+    id           TEXT NOT NULL PRIMARY KEY,
+    tenant_id    TEXT,
+    kind         TEXT NOT NULL,
+    payload      TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(payload)),
+    created_at   INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    not_before   INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    attempts     INTEGER NOT NULL DEFAULT 0,
+    leased_until INTEGER,
+    done_at      INTEGER,
+    last_error   TEXT,
+    CONSTRAINT ck_outbox_attempts CHECK (attempts >= 0)
+) STRICT;
+CREATE INDEX idx_outbox_pending ON outbox (not_before, id) WHERE done_at IS NULL;
+CREATE INDEX idx_outbox_done ON outbox (done_at) WHERE done_at IS NOT NULL;
+
+-- --------------------------------------------------------------------- keys
+
+CREATE TABLE key_checks (
+    name       TEXT NOT NULL PRIMARY KEY,
+    value      BLOB NOT NULL,
+    created_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+) STRICT;
+
+CREATE TABLE signing_keys (
+    -- The `kid` of the published key.
+    id             TEXT NOT NULL PRIMARY KEY,
+    tenant_id      TEXT NOT NULL,
+    algorithm      TEXT NOT NULL,
+    status         TEXT NOT NULL,
+    public_jwk     TEXT NOT NULL CHECK (json_valid(public_jwk)),
+    sealed_private BLOB NOT NULL,
+    created_at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    activated_at   INTEGER,
+    retire_at      INTEGER,
+    CONSTRAINT fk_signing_keys_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_signing_keys_algorithm CHECK (algorithm IN ('EdDSA', 'ES256', 'RS256')),
+    CONSTRAINT ck_signing_keys_status CHECK (status IN ('active', 'next', 'retired'))
+) STRICT;
+CREATE UNIQUE INDEX uq_signing_keys_tenant_id_algorithm ON signing_keys (tenant_id, algorithm)
+    WHERE status = 'active';
+CREATE INDEX idx_signing_keys_tenant_id ON signing_keys (tenant_id);
+
+-- -------------------------------------------------- grants, tokens, consent
+
+-- A token family: all tokens that descend from one authorization.
+CREATE TABLE oauth_grants (
+    id            TEXT NOT NULL PRIMARY KEY,
+    tenant_id     TEXT NOT NULL,
+    client_id     TEXT NOT NULL,
+    user_id       TEXT,
+    session_id    TEXT,
+    scopes        TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(scopes)),
+    status        TEXT NOT NULL DEFAULT 'ACTIVE',
+    created_at    INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    expires_at    INTEGER NOT NULL,
+    revoked_at    INTEGER,
+    revoke_reason TEXT,
+    CONSTRAINT fk_oauth_grants_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
+        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_oauth_grants_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_oauth_grants_status CHECK (status IN ('ACTIVE', 'REVOKED'))
+) STRICT;
+CREATE INDEX idx_oauth_grants_tenant_id_client_id ON oauth_grants (tenant_id, client_id);
+CREATE INDEX idx_oauth_grants_tenant_id_user_id ON oauth_grants (tenant_id, user_id)
+    WHERE user_id IS NOT NULL;
+CREATE INDEX idx_oauth_grants_session_id ON oauth_grants (session_id)
+    WHERE session_id IS NOT NULL;
+CREATE INDEX idx_oauth_grants_expires_at ON oauth_grants (expires_at);
+
+ALTER TABLE tokens ADD COLUMN grant_id TEXT
+    CONSTRAINT fk_tokens_grant_id REFERENCES oauth_grants (id) ON DELETE CASCADE;
+ALTER TABLE tokens ADD COLUMN scopes TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(scopes));
+ALTER TABLE tokens ADD COLUMN audience TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(audience));
+ALTER TABLE tokens ADD COLUMN rotated_at INTEGER;
+ALTER TABLE tokens ADD COLUMN successor_id TEXT;
+CREATE INDEX idx_tokens_grant_id ON tokens (grant_id) WHERE grant_id IS NOT NULL;
+
+CREATE TABLE oauth_consents (
+    id         TEXT NOT NULL PRIMARY KEY,
+    tenant_id  TEXT NOT NULL,
+    user_id    TEXT NOT NULL,
+    client_id  TEXT NOT NULL,
+    scopes     TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(scopes)),
+    granted_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    CONSTRAINT fk_oauth_consents_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_oauth_consents_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
+        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE UNIQUE INDEX uq_oauth_consents_user_id_client_id ON oauth_consents (user_id, client_id);
+CREATE INDEX idx_oauth_consents_tenant_id_client_id ON oauth_consents (tenant_id, client_id);
+
+CREATE TABLE authorization_codes (
+    code_digest    TEXT NOT NULL PRIMARY KEY,
+    tenant_id      TEXT NOT NULL,
+    client_id      TEXT NOT NULL,
+    user_id        TEXT NOT NULL,
+    session_id     TEXT NOT NULL,
+    -- Set at exchange, so that a second use finds the family to revoke.
+    grant_id       TEXT,
+    redirect_uri   TEXT NOT NULL,
+    scopes         TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(scopes)),
+    nonce          TEXT,
+    code_challenge TEXT NOT NULL,
+    auth_time      INTEGER NOT NULL,
+    acr            TEXT,
+    amr            TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(amr)),
+    created_at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    expires_at     INTEGER NOT NULL,
+    used_at        INTEGER,
+    CONSTRAINT fk_authorization_codes_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
+        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_authorization_codes_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX idx_authorization_codes_expires_at ON authorization_codes (expires_at);
+CREATE INDEX idx_authorization_codes_tenant_id_client_id
+    ON authorization_codes (tenant_id, client_id);
+CREATE INDEX idx_authorization_codes_tenant_id_user_id
+    ON authorization_codes (tenant_id, user_id);
+
+-- ------------------------------------------------------- sessions, recovery
+
+-- The constant default serves only the rows that exist: ALTER TABLE takes no
+-- expression here, and the trigger gives later rows their creation time.
+ALTER TABLE user_sessions ADD COLUMN auth_time INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE user_sessions ADD COLUMN amr TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(amr));
+ALTER TABLE user_sessions ADD COLUMN acr TEXT;
+ALTER TABLE user_sessions ADD COLUMN remember INTEGER NOT NULL DEFAULT 0
+    CHECK (remember IN (0, 1));
+ALTER TABLE user_sessions ADD COLUMN ended_at INTEGER;
+ALTER TABLE user_sessions ADD COLUMN end_reason TEXT;
+UPDATE user_sessions SET auth_time = created_at;
+CREATE TRIGGER trg_user_sessions_auth_time AFTER INSERT ON user_sessions
+WHEN NEW.auth_time = 0
+BEGIN
+    UPDATE user_sessions SET auth_time = NEW.created_at WHERE id = NEW.id;
+END;
+
+CREATE TABLE password_reset_tokens_rebuilt (
+    id         TEXT NOT NULL PRIMARY KEY,
+    user_id    TEXT NOT NULL,
+    token      TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at    INTEGER,
+    created_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    tenant_id  TEXT NOT NULL,
+    purpose    TEXT NOT NULL DEFAULT 'reset',
+    CONSTRAINT fk_password_reset_tokens_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+INSERT INTO password_reset_tokens_rebuilt (
+    id, user_id, token, expires_at, used_at, created_at, tenant_id
+)
+SELECT t.id, t.user_id, t.token, t.expires_at, t.used_at, t.created_at, u.tenant_id
+FROM password_reset_tokens t JOIN users u ON u.id = t.user_id;
+DROP TABLE password_reset_tokens;
+ALTER TABLE password_reset_tokens_rebuilt RENAME TO password_reset_tokens;
+CREATE UNIQUE INDEX uq_password_reset_tokens_token ON password_reset_tokens (token);
+CREATE INDEX idx_password_reset_tokens_user_id ON password_reset_tokens (user_id);
+CREATE INDEX idx_password_reset_tokens_expires_at ON password_reset_tokens (expires_at);
+
+CREATE TABLE throttles (
+    key               TEXT NOT NULL PRIMARY KEY,
+    tenant_id         TEXT,
+    failures          INTEGER NOT NULL DEFAULT 0,
+    window_started_at INTEGER NOT NULL
+        DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    blocked_until     INTEGER,
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT ck_throttles_failures CHECK (failures >= 0)
+) STRICT;
+CREATE INDEX idx_throttles_updated_at ON throttles (updated_at);
+
+-- -------------------------------------------------------------------- audit
+
+ALTER TABLE audit_logs ADD COLUMN actor_type TEXT;
+ALTER TABLE audit_logs ADD COLUMN actor_id TEXT;
+ALTER TABLE audit_logs ADD COLUMN request_id TEXT;
+ALTER TABLE audit_logs ADD COLUMN count INTEGER NOT NULL DEFAULT 1
+    CONSTRAINT ck_audit_logs_count CHECK (count >= 1);
+ALTER TABLE audit_logs ADD COLUMN event_version INTEGER NOT NULL DEFAULT 1;
+-- The canonical bytes of the event, and SHA-256(0x00 || bytes).
+ALTER TABLE audit_logs ADD COLUMN event_bytes BLOB;
+ALTER TABLE audit_logs ADD COLUMN leaf_hash BLOB
+    CONSTRAINT ck_audit_logs_leaf_hash CHECK (length(leaf_hash) = 32);
+CREATE INDEX idx_audit_logs_tenant_created_id
+    ON audit_logs (tenant_id, created_at DESC, id DESC);
+CREATE INDEX idx_audit_logs_tenant_user_created
+    ON audit_logs (tenant_id, user_id, created_at DESC);
+
+-- -------------------------------------------------------------- idempotency
+
+-- tenant_id is `platform` for platform operations: no foreign key.
+CREATE TABLE idempotency_keys (
+    tenant_id      TEXT NOT NULL,
+    principal_id   TEXT NOT NULL,
+    route          TEXT NOT NULL,
+    key            TEXT NOT NULL,
+    request_digest TEXT NOT NULL,
+    status         INTEGER NOT NULL,
+    body           TEXT CHECK (json_valid(body)),
+    secret_omitted INTEGER NOT NULL DEFAULT 0 CHECK (secret_omitted IN (0, 1)),
+    created_at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    expires_at     INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, principal_id, route, key)
+) STRICT;
+CREATE INDEX idx_idempotency_keys_expires_at ON idempotency_keys (expires_at);
