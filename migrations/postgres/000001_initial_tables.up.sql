@@ -19,7 +19,7 @@ $$;
 
 -- The runner makes schema_migrations before the first migration.
 CREATE FUNCTION record_migration(
-    p_version text, p_description text, p_checksum text DEFAULT NULL
+    p_version text, p_description text, p_checksum text DEFAULT ''
 ) RETURNS void LANGUAGE sql
 SET search_path = public, pg_temp AS $$
     INSERT INTO schema_migrations (version, description, checksum)
@@ -29,7 +29,7 @@ $$;
 
 CREATE FUNCTION is_migration_applied(p_version text) RETURNS boolean LANGUAGE sql STABLE
 SET search_path = public, pg_temp AS $$
-    SELECT EXISTS (SELECT 1 FROM schema_migrations m WHERE m.version = p_version AND NOT m.dirty)
+    SELECT EXISTS (SELECT 1 FROM schema_migrations m WHERE m.version = p_version)
 $$;
 
 -- ---------------------------------------------------------- trigger functions
