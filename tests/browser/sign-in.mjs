@@ -48,6 +48,7 @@ class Visit {
     this.provider = spec.issuer === null ? null : new URL(spec.issuer).origin;
     this.report = { steps: [], pages: [], redirects: [] };
     this.documents = [];
+    this.photographs = 0;
     this.step = null;
     page.on('response', (response) => {
       const request = response.request();
@@ -192,7 +193,7 @@ class Visit {
 
   async #photograph(name) {
     if (this.spec.screenshots === null) return;
-    const number = String(this.documents.length).padStart(2, '0');
+    const number = String(++this.photographs).padStart(2, '0');
     await this.page.screenshot({ path: join(this.spec.screenshots, `${number}-${name}.png`), fullPage: true });
   }
 
