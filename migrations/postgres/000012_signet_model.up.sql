@@ -543,18 +543,23 @@ CREATE INDEX idx_signing_keys_tenant_id ON signing_keys (tenant_id);
 CREATE TABLE oauth_grants (
     id            varchar(64) COLLATE "C" NOT NULL,
     tenant_id     varchar(64) COLLATE "C" NOT NULL,
+    -- oauth2_clients.id, or the name of a client built into the program: no foreign key.
     client_id     varchar(64) COLLATE "C" NOT NULL,
     user_id       varchar(64) COLLATE "C",
     session_id    varchar(64) COLLATE "C",
     scopes        jsonb NOT NULL DEFAULT '[]',
+    -- When and how the person signed in: what a refreshed ID token repeats.
+    auth_time     timestamptz,
+    acr           varchar(255),
+    amr           jsonb NOT NULL DEFAULT '[]',
     status        varchar(16) NOT NULL DEFAULT 'ACTIVE',
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     expires_at    timestamptz NOT NULL,
     revoked_at    timestamptz,
     revoke_reason varchar(255),
     CONSTRAINT oauth_grants_pkey PRIMARY KEY (id),
-    CONSTRAINT fk_oauth_grants_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
-        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_oauth_grants_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_oauth_grants_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
         REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_oauth_grants_status CHECK (status IN ('ACTIVE', 'REVOKED'))
@@ -597,6 +602,7 @@ CREATE INDEX idx_oauth_consents_tenant_id_client_id ON oauth_consents (tenant_id
 CREATE TABLE authorization_codes (
     code_digest    varchar(64) COLLATE "C" NOT NULL,
     tenant_id      varchar(64) COLLATE "C" NOT NULL,
+    -- As in oauth_grants.
     client_id      varchar(64) COLLATE "C" NOT NULL,
     user_id        varchar(64) COLLATE "C" NOT NULL,
     session_id     varchar(64) COLLATE "C" NOT NULL,
@@ -613,8 +619,6 @@ CREATE TABLE authorization_codes (
     expires_at     timestamptz NOT NULL,
     used_at        timestamptz,
     CONSTRAINT authorization_codes_pkey PRIMARY KEY (code_digest),
-    CONSTRAINT fk_authorization_codes_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
-        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_authorization_codes_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
         REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );

@@ -627,17 +627,22 @@ CREATE INDEX idx_signing_keys_tenant_id ON signing_keys (tenant_id);
 CREATE TABLE oauth_grants (
     id            TEXT NOT NULL PRIMARY KEY,
     tenant_id     TEXT NOT NULL,
+    -- oauth2_clients.id, or the name of a client built into the program: no foreign key.
     client_id     TEXT NOT NULL,
     user_id       TEXT,
     session_id    TEXT,
     scopes        TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(scopes)),
+    -- When and how the person signed in: what a refreshed ID token repeats.
+    auth_time     INTEGER,
+    acr           TEXT,
+    amr           TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(amr)),
     status        TEXT NOT NULL DEFAULT 'ACTIVE',
     created_at    INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
     expires_at    INTEGER NOT NULL,
     revoked_at    INTEGER,
     revoke_reason TEXT,
-    CONSTRAINT fk_oauth_grants_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
-        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_oauth_grants_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_oauth_grants_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
         REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_oauth_grants_status CHECK (status IN ('ACTIVE', 'REVOKED'))
@@ -677,6 +682,7 @@ CREATE INDEX idx_oauth_consents_tenant_id_client_id ON oauth_consents (tenant_id
 CREATE TABLE authorization_codes (
     code_digest    TEXT NOT NULL PRIMARY KEY,
     tenant_id      TEXT NOT NULL,
+    -- As in oauth_grants.
     client_id      TEXT NOT NULL,
     user_id        TEXT NOT NULL,
     session_id     TEXT NOT NULL,
@@ -692,8 +698,6 @@ CREATE TABLE authorization_codes (
     created_at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
     expires_at     INTEGER NOT NULL,
     used_at        INTEGER,
-    CONSTRAINT fk_authorization_codes_tenant_id_client_id FOREIGN KEY (tenant_id, client_id)
-        REFERENCES oauth2_clients (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_authorization_codes_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
         REFERENCES users (tenant_id, id) ON DELETE CASCADE
 ) STRICT;
