@@ -104,7 +104,9 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_offset_date_time(OffsetDateTime::now_utc())
+        #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+        let now = OffsetDateTime::now_utc();
+        Timestamp::from_offset_date_time(now)
     }
 }
 

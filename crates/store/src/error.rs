@@ -59,9 +59,10 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::PoolTimedOut => Self::Busy,
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-                Self::Away(error)
-            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Away(error),
             sqlx::Error::Database(ref refusal) => classify(refusal.as_ref()).unwrap_or(Self::Other(error)),
             other => Self::Other(other),
         }
@@ -84,7 +85,9 @@ fn classify(refusal: &dyn sqlx::error::DatabaseError) -> Option<StoreError> {
         _ => match code.as_deref() {
             Some("5" | "261" | "517" | "6" | "55P03" | "53300") => Some(StoreError::Busy),
             // RAISE(ABORT) in SQLite; RAISE EXCEPTION and integrity errors in PostgreSQL.
-            Some("1811" | "P0001" | "23514" | "23000") => Some(StoreError::Check(refusal.message().to_owned())),
+            Some("1811" | "P0001" | "23514" | "23000") => {
+                Some(StoreError::Check(refusal.message().to_owned()))
+            }
             // PostgreSQL: admin_shutdown, crash_shutdown, cannot_connect_now.
             Some("57P01" | "57P02" | "57P03") => Some(StoreError::Busy),
             _ => None,
@@ -112,11 +115,13 @@ fn index_of(message: &str) -> String {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Busy | StoreError::Away(_) => {
-                Problem::new(Kind::Unavailable, "database_unavailable", "the database is busy or away; try again")
-                    .retry_after(1)
-                    .because(error)
-            }
+            StoreError::Busy | StoreError::Away(_) => Problem::new(
+                Kind::Unavailable,
+                "database_unavailable",
+                "the database is busy or away; try again",
+            )
+            .retry_after(1)
+            .because(error),
             StoreError::Unique { .. } => {
                 Problem::new(Kind::Conflict, "already_exists", "something with these values exists already")
                     .because(error)

@@ -88,7 +88,11 @@ async fn up_in(session: &mut Session, migrations: &[Migration], now: Timestamp) 
     let mut done = Vec::new();
     for migration in migrations {
         if session.apply(migration, now).await? {
-            tracing::info!(version = migration.version, description = migration.description, "migration applied");
+            tracing::info!(
+                version = migration.version,
+                description = migration.description,
+                "migration applied"
+            );
             done.push(migration.version.to_owned());
         }
     }
@@ -111,7 +115,9 @@ async fn down_in(session: &mut Session, migrations: &[Migration], count: usize) 
     let applied = session.applied().await?;
     check(&applied, migrations)?;
     let mut done = Vec::new();
-    for migration in migrations.iter().rev().filter(|m| applied.iter().any(|a| a.version == m.version)).take(count) {
+    for migration in
+        migrations.iter().rev().filter(|m| applied.iter().any(|a| a.version == m.version)).take(count)
+    {
         if let Some(reason) = migration.down.lines().find_map(|line| line.strip_prefix("-- irreversible:")) {
             return Err(StoreError::Migration(format!("{} is irreversible:{reason}", migration.version)));
         }
@@ -203,7 +209,11 @@ enum Session {
 impl Session {
     async fn open(store: &Store) -> Result<Self> {
         if let Some(pool) = store.sqlite_writer() {
-            return Ok(Self::Sqlite(pool.acquire().await?));
+            let mut conn = pool.acquire().await?;
+            // A migration may rebuild a table that others refer to; each checks all references before it
+            // commits. The setting has no effect inside a transaction, so it is made here.
+            conn.execute("PRAGMA foreign_keys = OFF").await?;
+            return Ok(Self::Sqlite(conn));
         }
         let Some(pool) = store.postgres_pool() else {
             return Err(StoreError::Configuration("no database is open".to_owned()));
@@ -216,9 +226,14 @@ impl Session {
     }
 
     async fn close(self) -> Result<()> {
-        if let Self::Postgres(mut conn) = self {
-            sqlx::query("SELECT pg_advisory_unlock($1)").bind(ADVISORY_LOCK).execute(&mut *conn).await?;
-            conn.execute("RESET lock_timeout; RESET statement_timeout").await?;
+        match self {
+            Self::Sqlite(mut conn) => {
+                conn.execute("PRAGMA foreign_keys = ON").await?;
+            }
+            Self::Postgres(mut conn) => {
+                sqlx::query("SELECT pg_advisory_unlock($1)").bind(ADVISORY_LOCK).execute(&mut *conn).await?;
+                conn.execute("RESET lock_timeout; RESET statement_timeout").await?;
+            }
         }
         Ok(())
     }
@@ -248,10 +263,11 @@ impl Session {
     }
 
     async fn applied(&mut self) -> Result<Vec<Applied>> {
-        const LIST: &str = "SELECT version, description, checksum, applied_at FROM schema_migrations ORDER BY version";
+        const LIST: &str =
+            "SELECT version, description, checksum, applied_at FROM schema_migrations ORDER BY version";
         match self {
-            Self::Sqlite(conn) => conn
-                .fetch_all(LIST)
+            Self::Sqlite(conn) => sqlx::query(LIST)
+                .fetch_all(&mut **conn)
                 .await?
                 .into_iter()
                 .map(|row| {
@@ -263,8 +279,8 @@ impl Session {
                     })
                 })
                 .collect(),
-            Self::Postgres(conn) => conn
-                .fetch_all(LIST)
+            Self::Postgres(conn) => sqlx::query(LIST)
+                .fetch_all(&mut **conn)
                 .await?
                 .into_iter()
                 .map(|row| {
@@ -297,6 +313,7 @@ impl Session {
                 return Ok(false);
             }
             self.script(migration.up).await.map_err(|e| failed(migration, &e))?;
+            self.check_references(migration).await?;
             self.record(migration, now).await?;
             Ok(true)
         }
@@ -313,11 +330,26 @@ impl Session {
         self.begin().await?;
         let outcome = async {
             self.script(migration.down).await.map_err(|e| failed(migration, &e))?;
+            self.check_references(migration).await?;
             self.forget(migration).await
         }
         .await;
         self.end(outcome.is_ok()).await?;
         outcome
+    }
+
+    /// SQLite checks references only where asked while `foreign_keys` is off.
+    async fn check_references(&mut self, migration: &Migration) -> Result<()> {
+        if let Self::Sqlite(conn) = self
+            && let Some(row) = conn.fetch_optional("PRAGMA foreign_key_check").await?
+        {
+            let table: String = row.try_get(0)?;
+            return Err(StoreError::Migration(format!(
+                "migration {} would leave rows of `{table}` that refer to nothing",
+                migration.version
+            )));
+        }
+        Ok(())
     }
 
     async fn begin(&mut self) -> Result<()> {
@@ -344,8 +376,7 @@ impl Session {
     }
 
     async fn record(&mut self, migration: &Migration, now: Timestamp) -> Result<()> {
-        const RECORD: &str =
-            "INSERT INTO schema_migrations (version, description, checksum, applied_at) VALUES ($1, $2, $3, $4)";
+        const RECORD: &str = "INSERT INTO schema_migrations (version, description, checksum, applied_at) VALUES ($1, $2, $3, $4)";
         match self {
             Self::Sqlite(conn) => {
                 let query = sqlx::query(RECORD)
@@ -370,8 +401,12 @@ impl Session {
     async fn forget(&mut self, migration: &Migration) -> Result<()> {
         const FORGET: &str = "DELETE FROM schema_migrations WHERE version = $1";
         match self {
-            Self::Sqlite(conn) => conn.execute(sqlx::query(FORGET).bind(migration.version)).await.map(|_| ())?,
-            Self::Postgres(conn) => conn.execute(sqlx::query(FORGET).bind(migration.version)).await.map(|_| ())?,
+            Self::Sqlite(conn) => {
+                conn.execute(sqlx::query(FORGET).bind(migration.version)).await.map(|_| ())?
+            }
+            Self::Postgres(conn) => {
+                conn.execute(sqlx::query(FORGET).bind(migration.version)).await.map(|_| ())?
+            }
         }
         Ok(())
     }

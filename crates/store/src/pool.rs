@@ -114,7 +114,8 @@ impl Store {
         // The address may hold a password: its parse error must not be shown with it.
         let connect = PgConnectOptions::from_str(&options.url).map_err(|_| {
             StoreError::Configuration(
-                "the database address is not of the form postgres://user:password@host:port/database".to_owned(),
+                "the database address is not of the form postgres://user:password@host:port/database"
+                    .to_owned(),
             )
         })?;
         let connect = connect

@@ -46,7 +46,8 @@ impl TestDb {
         let server = postgres_server();
         let template = template(&server).await;
         let name = unique("signet_test").replace('-', "_");
-        let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.expect("the test server answers");
+        let mut admin =
+            PgConnection::connect(&format!("{server}/postgres")).await.expect("the test server answers");
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         admin.execute(AssertSqlSafe(create)).await.expect("a test database is made");
         admin.close().await.expect("the connection closes");
@@ -61,7 +62,8 @@ impl TestDb {
     pub async fn empty_postgres_url() -> String {
         let server = postgres_server();
         let name = unique("signet_empty").replace('-', "_");
-        let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.expect("the test server answers");
+        let mut admin =
+            PgConnection::connect(&format!("{server}/postgres")).await.expect("the test server answers");
         admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database is made");
         format!("{server}/{name}")
     }
@@ -83,13 +85,15 @@ impl Drop for TestDb {
 /// The address of the test server without a database name.
 #[expect(clippy::expect_used, reason = "tests")]
 fn postgres_server() -> String {
-    let url = std::env::var("SIGNET_TEST_POSTGRES_URL")
-        .expect("SIGNET_TEST_POSTGRES_URL is not set: run the tests with `cargo xtask test`, which starts a server");
+    let url = std::env::var("SIGNET_TEST_POSTGRES_URL").expect(
+        "SIGNET_TEST_POSTGRES_URL is not set: run the tests with `cargo xtask test`, which starts a server",
+    );
     url.trim_end_matches('/').to_owned()
 }
 
 fn unique(prefix: &str) -> String {
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    let nanos =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
     format!("{prefix}-{}-{nanos:x}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
@@ -101,7 +105,8 @@ async fn template(server: &str) -> String {
     let fingerprint: String =
         digest(&SHA256, all.as_bytes()).as_ref().iter().take(8).map(|b| format!("{b:02x}")).collect();
     let name = format!("signet_template_{fingerprint}");
-    let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.expect("the test server answers");
+    let mut admin =
+        PgConnection::connect(&format!("{server}/postgres")).await.expect("the test server answers");
     admin.execute("SELECT pg_advisory_lock(7001)").await.expect("the lock is had");
     let exists = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1")
         .bind(&name)
@@ -111,7 +116,10 @@ async fn template(server: &str) -> String {
         .is_some();
     if !exists {
         let making = format!("{name}_making");
-        admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {making}"))).await.expect("a clean start");
+        admin
+            .execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {making}")))
+            .await
+            .expect("a clean start");
         admin.execute(AssertSqlSafe(format!("CREATE DATABASE {making}"))).await.expect("a template is made");
         let options = StoreOptions { url: format!("{server}/{making}"), connections_max: 2 };
         let store = Store::open(&options).await.expect("the template opens");
@@ -125,4 +133,49 @@ async fn template(server: &str) -> String {
     admin.execute("SELECT pg_advisory_unlock(7001)").await.expect("the lock is given back");
     admin.close().await.expect("the connection closes");
     name
+}
+
+/// The address of a SQLite file that does not exist yet, in a temporary directory.
+#[expect(clippy::expect_used, reason = "tests")]
+pub fn empty_sqlite_url() -> String {
+    let directory = std::env::temp_dir().join(unique("signet-empty"));
+    std::fs::create_dir_all(&directory).expect("a temporary directory");
+    format!("sqlite:{}", directory.join("signet.db").display())
+}
+
+/// Runs a script of several statements.
+#[expect(clippy::expect_used, reason = "tests")]
+pub async fn run_script(store: &Store, script: &str) {
+    let script = AssertSqlSafe(script.to_owned());
+    if let Some(pool) = store.sqlite_writer() {
+        pool.execute(sqlx::raw_sql(script)).await.expect("the script runs on SQLite");
+    } else if let Some(pool) = store.postgres_pool() {
+        pool.execute(sqlx::raw_sql(script)).await.expect("the script runs on PostgreSQL");
+    }
+}
+
+/// Everything that the schema consists of, as sorted text: for comparing before and after.
+#[expect(clippy::expect_used, reason = "tests")]
+pub async fn schema(store: &Store) -> Vec<String> {
+    let text = match store.backend() {
+        Backend::Sqlite => {
+            "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1"
+        }
+        Backend::Postgres => {
+            "SELECT 'column ' || table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' \
+               || coalesce(column_default, '') FROM information_schema.columns WHERE table_schema = 'public' \
+             UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public' \
+             UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) \
+               FROM pg_constraint WHERE connamespace = 'public'::regnamespace \
+             UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal \
+             UNION ALL SELECT 'function ' || pg_get_functiondef(p.oid) FROM pg_proc p \
+               WHERE pronamespace = 'public'::regnamespace AND prokind = 'f' \
+               AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e') \
+             UNION ALL SELECT 'view ' || viewname || ' ' || definition FROM pg_views WHERE schemaname = 'public' \
+             ORDER BY 1"
+        }
+    };
+    #[expect(clippy::disallowed_methods, reason = "tests")]
+    let mut rx = store.begin_read().await.expect("a connection");
+    rx.all::<String>(crate::Sql::new(text)).await.expect("the catalogue answers")
 }

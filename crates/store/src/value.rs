@@ -215,10 +215,8 @@ impl Column for serde_json::Value {
                     return Ok(None);
                 }
                 let text: String = row.try_get(column).map_err(|e| shape(column, &e))?;
-                let value = serde_json::from_str(&text).map_err(|e| StoreError::Shape {
-                    column: column.to_owned(),
-                    found: e.to_string(),
-                })?;
+                let value = serde_json::from_str(&text)
+                    .map_err(|e| StoreError::Shape { column: column.to_owned(), found: e.to_string() })?;
                 Some(value)
             }
             RowOf::Postgres(row) => {

@@ -1,0 +1,339 @@
+//! The two databases behave as one: round trips, order, paging, defaults, transactions, migrations.
+
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, clippy::indexing_slicing, reason = "tests")]
+
+use base::Timestamp;
+use serde_json::{Value, json};
+use store::testing::TestDb;
+use store::{FromRow, Quiet, Row, Sql, Store, StoreError, StoreOptions, migrate};
+
+#[derive(Debug, Clone, PartialEq)]
+struct Probe {
+    id: String,
+    at: Option<Timestamp>,
+    data: Option<Value>,
+    flag: Option<bool>,
+    raw: Option<Vec<u8>>,
+    kind: String,
+    tags: Vec<String>,
+    label: Option<String>,
+}
+
+impl FromRow for Probe {
+    fn from_row(row: &Row) -> store::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            at: row.find("at")?,
+            data: row.find("data")?,
+            flag: row.find("flag")?,
+            raw: row.find("raw")?,
+            kind: row.get("kind")?,
+            tags: row.get("tags")?,
+            label: row.find("label")?,
+        })
+    }
+}
+
+async fn with_probe(db: &TestDb) {
+    let script = match db.backend() {
+        store::Backend::Sqlite => include_str!("../../../migrations/testing/sqlite_probe.sql"),
+        store::Backend::Postgres => include_str!("../../../migrations/testing/postgres_probe.sql"),
+    };
+    store::testing::run_script(&db.store, script).await;
+}
+
+fn probes() -> Vec<Probe> {
+    let labels = ["b", "B", "a", "é", "Z", "_", "10", "9", "张"];
+    labels
+        .iter()
+        .enumerate()
+        .map(|(n, label)| Probe {
+            id: format!("p-{n}"),
+            at: Some(Timestamp::from_micros(1_763_712_000_000_001 + i64::try_from(n % 3).unwrap())),
+            data: Some(json!({ "z": n, "a": ["x", null, true], "big": 9_007_199_254_740_993_i64 })),
+            flag: Some(n % 2 == 0),
+            raw: Some(vec![0, 255, u8::try_from(n).unwrap()]),
+            kind: if n % 2 == 0 { "alpha" } else { "beta" }.to_owned(),
+            tags: vec!["one".to_owned(), format!("{n}\"'\\")],
+            label: Some((*label).to_owned()),
+        })
+        .collect()
+}
+
+async fn insert(db: &TestDb, probe: &Probe) -> store::Result<()> {
+    let mut tx = db.store.begin_write(None).await?;
+    tx.execute(
+        Sql::new(
+            "INSERT INTO probe_values (id, at, data, flag, raw, kind, tags, label) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(&probe.id)
+        .bind(probe.at)
+        .bind(probe.data.as_ref())
+        .bind(probe.flag)
+        .bind(probe.raw.clone())
+        .bind(&probe.kind)
+        .bind(&probe.tags)
+        .bind(probe.label.as_deref()),
+    )
+    .await?;
+    tx.commit_quietly(Quiet::Housekeeping).await?;
+    Ok(())
+}
+
+const ALL: &str = "SELECT id, at, data, flag, raw, kind, tags, label FROM probe_values ";
+
+#[tokio::test]
+async fn every_type_round_trips_sorts_and_pages_alike() {
+    let mut answers: Vec<Vec<Vec<String>>> = Vec::new();
+    for db in TestDb::both().await {
+        with_probe(&db).await;
+        for probe in probes() {
+            insert(&db, &probe).await.unwrap();
+        }
+        let mut rx = db.store.begin_read().await.unwrap();
+
+        let all: Vec<Probe> = rx.all(Sql::new(ALL).push("ORDER BY id")).await.unwrap();
+        assert_eq!(all, probes());
+
+        let ids = |probes: Vec<Probe>| probes.into_iter().map(|p| p.id).collect::<Vec<_>>();
+        let mut lists = Vec::new();
+        lists.push(ids(rx.all(Sql::new(ALL).push("ORDER BY label")).await.unwrap()));
+        lists.push(ids(rx.all(Sql::new(ALL).push("ORDER BY at DESC, id DESC")).await.unwrap()));
+        lists.push(ids(rx.all(Sql::new(ALL).push("WHERE flag ORDER BY raw")).await.unwrap()));
+        lists.push(ids(rx
+            .all(Sql::new(ALL).push("WHERE kind IN ").list(["beta", "gamma"]).push(" ORDER BY id"))
+            .await
+            .unwrap()));
+        lists.push(ids(rx
+            .all(
+                Sql::new(ALL)
+                    .push("WHERE label >= ")
+                    .value("B")
+                    .push(" AND label < ")
+                    .value("b")
+                    .push(" ORDER BY label LIMIT 3"),
+            )
+            .await
+            .unwrap()));
+        lists.push(ids(rx
+            .all(
+                Sql::new(ALL)
+                    .push("WHERE at < ")
+                    .value(Timestamp::from_micros(1_763_712_000_000_002))
+                    .push(" ORDER BY id"),
+            )
+            .await
+            .unwrap()));
+        answers.push(lists);
+    }
+
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[tokio::test]
+async fn values_that_the_database_writes_itself_read_like_ours() {
+    for db in TestDb::both().await {
+        with_probe(&db).await;
+        let mut tx = db.store.begin_write(None).await.unwrap();
+        tx.execute(
+            Sql::new("INSERT INTO probe_values (id, at, data, flag, raw, kind, label) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+                .bind("default")
+                .bind(Timestamp::from_seconds(1))
+                .bind(json!({}))
+                .bind(true)
+                .bind(vec![1_u8])
+                .bind("alpha")
+                .bind("x"),
+        )
+        .await
+        .unwrap();
+        tx.commit_quietly(Quiet::Housekeeping).await.unwrap();
+        let mut rx = db.store.begin_read().await.unwrap();
+
+        let created: Timestamp = rx
+            .one(Sql::new("SELECT created_at FROM probe_values WHERE id = $1").bind("default"))
+            .await
+            .unwrap();
+
+        let year_2026 = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+        assert!(created > year_2026, "{created}");
+        let count: i64 = rx
+            .one(Sql::new("SELECT count(*) FROM probe_values WHERE created_at > $1").bind(year_2026))
+            .await
+            .unwrap();
+        assert_eq!(count, 1);
+        let written: Probe = rx.one(Sql::new(ALL)).await.unwrap();
+        assert_eq!(written.tags, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_unique_index_is_named_alike_and_a_reference_is_told_apart() {
+    for db in TestDb::both().await {
+        let mut tx = db.store.begin_write(None).await.unwrap();
+        let tenant = "INSERT INTO tenants (id, name, code) VALUES ($1, $2, $3)";
+        tx.execute(Sql::new(tenant).bind("t1").bind("T1").bind("t1")).await.unwrap();
+        let role = "INSERT INTO roles (id, tenant_id, name, code, permissions) VALUES ($1, $2, $3, $4, $5)";
+        let insert = |id: &'static str, tenant: &'static str, code: &'static str| {
+            Sql::new(role).bind(id).bind(tenant).bind(id).bind(code).bind(json!([]))
+        };
+        tx.execute(insert("r1", "t1", "EDITOR")).await.unwrap();
+        tx.commit_quietly(Quiet::Housekeeping).await.unwrap();
+
+        let mut tx = db.store.begin_write(None).await.unwrap();
+        let taken = tx.execute(insert("r2", "t1", "EDITOR")).await.unwrap_err();
+        drop(tx);
+        let mut tx = db.store.begin_write(None).await.unwrap();
+        let dangling = tx.execute(insert("r3", "nobody", "EDITOR")).await.unwrap_err();
+
+        assert!(taken.is_unique("uq_roles_tenant_id_code"), "{:?}: {taken:?}", db.backend());
+        assert!(matches!(dangling, StoreError::Reference), "{:?}: {dangling:?}", db.backend());
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_transaction_leaves_nothing_and_a_commit_without_an_event_is_refused() {
+    for db in TestDb::both().await {
+        let tenant = || {
+            Sql::new("INSERT INTO tenants (id, name, code) VALUES ($1, $2, $3)").bind("t").bind("T").bind("t")
+        };
+        let mut tx = db.store.begin_write(None).await.unwrap();
+        tx.execute(tenant()).await.unwrap();
+        drop(tx);
+
+        let mut tx = db.store.begin_write(None).await.unwrap();
+        tx.execute(tenant()).await.unwrap();
+        let outcome = tokio::spawn(tx.commit()).await;
+
+        // Debug builds stop at the broken invariant, release builds answer an error; neither commits.
+        assert!(!matches!(outcome, Ok(Ok(_))));
+        let mut rx = db.store.begin_read().await.unwrap();
+        let count: i64 =
+            rx.one(Sql::new("SELECT count(*) FROM tenants WHERE id = $1").bind("t")).await.unwrap();
+        assert_eq!(count, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_purpose_cannot_write_a_table_that_is_not_its_own() {
+    let db = TestDb::sqlite().await;
+    let mut tx = db.store.begin_write(Some(&["users"])).await.unwrap();
+
+    let outcome =
+        tokio::spawn(
+            async move { tx.execute(Sql::new("DELETE FROM tenants WHERE id = $1").bind("t")).await },
+        )
+        .await;
+
+    assert!(outcome.unwrap_err().is_panic());
+}
+
+#[tokio::test]
+async fn a_policy_version_counts_up_once_a_commit_whoever_commits() {
+    for db in TestDb::both().await {
+        let bump = async |store: Store| {
+            let mut tx = store.begin_write(None).await.unwrap();
+            tx.bump_policy_version("t");
+            tx.commit_quietly(Quiet::Housekeeping).await.unwrap()["t"]
+        };
+
+        let bumps = (0..8).map(|_| tokio::spawn(bump(db.store.clone())));
+        let mut versions = Vec::new();
+        for version in bumps {
+            versions.push(version.await.unwrap());
+        }
+
+        versions.sort_unstable();
+        assert_eq!(versions, (1..=8).collect::<Vec<i64>>());
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_leased_by_one_worker_only_and_comes_back_after_a_failure() {
+    for db in TestDb::both().await {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let job = store::outbox::Job {
+            id: "j1".to_owned(),
+            tenant_id: None,
+            kind: "mail.send".to_owned(),
+            payload: json!({ "to": "x" }),
+            attempts: 0,
+        };
+        let mut tx = db.store.begin_write(None).await.unwrap();
+        store::outbox::enqueue(&mut tx, &job, now).await.unwrap();
+        tx.commit_quietly(Quiet::Housekeeping).await.unwrap();
+        let lease = async |at: Timestamp| {
+            let mut tx = db.store.begin_write(None).await.unwrap();
+            let job = store::outbox::lease(&mut tx, at).await.unwrap();
+            tx.commit_quietly(Quiet::Housekeeping).await.unwrap();
+            job
+        };
+
+        let first = lease(now).await.unwrap();
+        assert_eq!((first.id.as_str(), first.attempts), ("j1", 1));
+        assert!(lease(now.plus_seconds(1)).await.is_none());
+        let mut tx = db.store.begin_write(None).await.unwrap();
+        store::outbox::fail(&mut tx, &first, "away", now).await.unwrap();
+        tx.commit_quietly(Quiet::Housekeeping).await.unwrap();
+        assert!(lease(now.plus_seconds(1)).await.is_none());
+        assert_eq!(lease(now.plus_seconds(2)).await.unwrap().attempts, 2);
+        assert_eq!(lease(now.plus_seconds(2 + store::outbox::LEASE_SECONDS + 1)).await.unwrap().attempts, 3);
+    }
+}
+
+#[tokio::test]
+async fn migrations_go_up_down_and_up_again_to_the_same_schema() {
+    for db in TestDb::both().await {
+        let count = migrate::all(db.backend()).unwrap().len();
+        let top = store::testing::schema(&db.store).await;
+        let now = Timestamp::from_seconds(0);
+
+        for step in 1..=count {
+            let down = migrate::down(&db.store, step).await.unwrap();
+            assert_eq!(down.len(), step);
+            let up = migrate::up(&db.store, now).await.unwrap();
+            assert_eq!(up.len(), step);
+            assert_eq!(store::testing::schema(&db.store).await, top, "{:?} after {step} down", db.backend());
+        }
+
+        migrate::verify(&db.store).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_edited_or_unknown_migration_stops_the_run() {
+    for db in TestDb::both().await {
+        let mut tx = db.store.begin_write(None).await.unwrap();
+        tx.execute(
+            Sql::new("UPDATE schema_migrations SET checksum = $1 WHERE version = $2")
+                .bind("0")
+                .bind("V1.0.0"),
+        )
+        .await
+        .unwrap();
+        tx.commit_quietly(Quiet::Housekeeping).await.unwrap();
+
+        let error = migrate::up(&db.store, Timestamp::from_seconds(0)).await.unwrap_err().to_string();
+        assert!(error.contains("another V1.0.0"), "{error}");
+        let error = migrate::verify(&db.store).await.unwrap_err().to_string();
+        assert!(error.contains("another V1.0.0"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn h38_two_nodes_that_start_at_once_on_an_empty_database_make_one_clean_migration() {
+    let postgres = TestDb::empty_postgres_url().await;
+    let sqlite = store::testing::empty_sqlite_url();
+    for url in [postgres, sqlite] {
+        let one = Store::open(&StoreOptions::new(&url)).await.unwrap();
+        let two = Store::open(&StoreOptions::new(&url)).await.unwrap();
+        let now = Timestamp::from_seconds(0);
+
+        let (left, right) = tokio::join!(migrate::up(&one, now), migrate::up(&two, now));
+
+        let applied = left.unwrap().len() + right.unwrap().len();
+        assert_eq!(applied, migrate::all(one.backend()).unwrap().len());
+        migrate::verify(&one).await.unwrap();
+    }
+}
