@@ -149,7 +149,11 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
         "role:create",
         "Create roles",
         "Create roles, policies and groups",
-        &[(&[Action::RoleCreate], "role"), (&[Action::PolicyCreate], "policy"), (&[Action::GroupCreate], "group")],
+        &[
+            (&[Action::RoleCreate], "role"),
+            (&[Action::PolicyCreate], "policy"),
+            (&[Action::GroupCreate], "group"),
+        ],
     ),
     code(
         "role:read",
@@ -171,7 +175,11 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
         "role:delete",
         "Delete roles",
         "Delete roles, policies and groups",
-        &[(&[Action::RoleDelete], "role"), (&[Action::PolicyDelete], "policy"), (&[Action::GroupDelete], "group")],
+        &[
+            (&[Action::RoleDelete], "role"),
+            (&[Action::PolicyDelete], "policy"),
+            (&[Action::GroupDelete], "group"),
+        ],
     ),
     code(
         "role:assign",
@@ -183,7 +191,12 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
             (&[Action::AccessEvaluate, Action::AccessSearch, Action::AccessExplain], "access"),
         ],
     ),
-    code("tenant:create", "Create tenants", "Nothing in a tenant's role: tenants belong to the platform", &[]),
+    code(
+        "tenant:create",
+        "Create tenants",
+        "Nothing in a tenant's role: tenants belong to the platform",
+        &[],
+    ),
     code(
         "tenant:read",
         "Read the tenant",
@@ -199,7 +212,12 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
             (&[Action::ResourceCreate, Action::ResourceUpdate, Action::ResourceDelete], "resource"),
         ],
     ),
-    code("tenant:delete", "Delete tenants", "Nothing in a tenant's role: tenants belong to the platform", &[]),
+    code(
+        "tenant:delete",
+        "Delete tenants",
+        "Nothing in a tenant's role: tenants belong to the platform",
+        &[],
+    ),
     code(
         "tenant:config",
         "Configure the tenant",
@@ -211,9 +229,24 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
     code("oauth2:update", "Update clients", "Change OAuth clients", &[(&[Action::ClientUpdate], "client")]),
     code("oauth2:delete", "Delete clients", "Delete OAuth clients", &[(&[Action::ClientDelete], "client")]),
     code("audit:read", "Read the audit log", "Read the audit log", &[(&[Action::AuditRead], "audit")]),
-    code("audit:export", "Export the audit log", "Export the audit log", &[(&[Action::AuditExport], "audit")]),
-    code("system:config", "Configure the system", "Nothing in a tenant's role: the system is the platform's", &[]),
-    code("system:monitor", "Monitor the system", "Nothing in a tenant's role: the system is the platform's", &[]),
+    code(
+        "audit:export",
+        "Export the audit log",
+        "Export the audit log",
+        &[(&[Action::AuditExport], "audit")],
+    ),
+    code(
+        "system:config",
+        "Configure the system",
+        "Nothing in a tenant's role: the system is the platform's",
+        &[],
+    ),
+    code(
+        "system:monitor",
+        "Monitor the system",
+        "Nothing in a tenant's role: the system is the platform's",
+        &[],
+    ),
 ];
 
 /// The permission code of this name.

@@ -67,6 +67,10 @@ impl Core {
         Ok(())
     }
 
+    pub(crate) fn snapshots(&self) -> &Snapshots {
+        &self.0.snapshots
+    }
+
     pub(crate) fn learn_versions(&self, bumps: std::collections::BTreeMap<String, i64>) {
         self.0.snapshots.learn(bumps);
     }
@@ -161,7 +165,8 @@ impl Actor {
         }
     }
 
-    fn id(&self) -> Option<String> {
+    /// The actor's id as the evidence names it; none for nobody.
+    pub fn id(&self) -> Option<String> {
         match self {
             Self::Anonymous => None,
             Self::User { id, .. } => Some(id.to_string()),
@@ -358,7 +363,10 @@ impl Cx {
                 if !tenant.active {
                     return Err(denied("the tenant is not active"));
                 }
-                self.core.decide(&tenant.id, &principal, action.name(), resource).await.map_err(Refusal::Failed)?
+                self.core
+                    .decide(&tenant.id, &principal, action.name(), resource)
+                    .await
+                    .map_err(Refusal::Failed)?
             }
             Place::Tenant(_) | Place::Platform => {
                 let mut lazy = LazyRx::new(&self.core.0.store);
@@ -499,6 +507,10 @@ impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Cx {
         parts: &mut axum::http::request::Parts,
         _state: &S,
     ) -> std::result::Result<Self, web::Failure> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| base::bug!("a route outside the context layer").into())
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| base::bug!("a route outside the context layer").into())
     }
 }

@@ -77,9 +77,11 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let text = error.to_string();
         match error {
-            Error::Unauthenticated => {
-                Self::new(Kind::Unauthenticated, "unauthenticated", "sign in, or send an access token as `Authorization: Bearer`")
-            }
+            Error::Unauthenticated => Self::new(
+                Kind::Unauthenticated,
+                "unauthenticated",
+                "sign in, or send an access token as `Authorization: Bearer`",
+            ),
             Error::PasswordChangeRequired => Self::new(
                 Kind::Forbidden,
                 "password_change_required",
@@ -88,7 +90,10 @@ impl From<Error> for Problem {
             Error::Denied { action, decision } => Self::new(
                 Kind::Forbidden,
                 "denied",
-                format!("you may not `{}` here; an administrator can grant it to one of your roles", action.name()),
+                format!(
+                    "you may not `{}` here; an administrator can grant it to one of your roles",
+                    action.name()
+                ),
             )
             .decided_by(decision),
             Error::InsufficientScope => Self::new(
@@ -96,7 +101,9 @@ impl From<Error> for Problem {
                 "insufficient_scope",
                 "the access token lacks the scope `signet`, which this API asks for",
             ),
-            Error::NotFound(noun) => Self::new(Kind::NotFound, "not_found", format!("there is no such {noun} here")),
+            Error::NotFound(noun) => {
+                Self::new(Kind::NotFound, "not_found", format!("there is no such {noun} here"))
+            }
             Error::Taken { .. } => Self::new(Kind::Conflict, "name_taken", text),
             Error::Invalid { pointer, code, detail } => {
                 Self::new(Kind::Invalid, "invalid", detail.clone()).field(pointer, code, detail)

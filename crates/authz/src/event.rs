@@ -214,7 +214,10 @@ async fn write(store: &Store, rows: Vec<AuditRow>) {
 }
 
 async fn try_write(store: &Store, rows: &[AuditRow]) -> Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "the audit queue itself writes what was recorded elsewhere")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the audit queue itself writes what was recorded elsewhere"
+    )]
     let mut tx = store.begin_write(Some(&["audit_logs"])).await?;
     for row in rows {
         tx.append(row.clone());

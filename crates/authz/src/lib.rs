@@ -13,10 +13,13 @@
 pub mod action;
 pub mod cx;
 mod error;
+pub mod escalation;
 pub mod event;
 pub mod name;
 pub mod permit;
 pub mod platform;
+pub mod principals;
+pub mod roles;
 pub mod snapshot;
 
 pub use action::Action;

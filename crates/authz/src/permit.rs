@@ -51,7 +51,12 @@ impl Purpose {
         match self {
             Self::SignIn => Some(&["users", "user_sessions", "throttles", "audit_logs"]),
             Self::PasswordChange => Some(&[
-                "users", "password_history", "password_reset_tokens", "user_sessions", "oauth_grants", "tokens",
+                "users",
+                "password_history",
+                "password_reset_tokens",
+                "user_sessions",
+                "oauth_grants",
+                "tokens",
                 "audit_logs",
             ]),
             Self::SignOut => Some(&["user_sessions", "oauth_grants", "tokens", "audit_logs"]),
@@ -97,6 +102,11 @@ impl Permit {
     /// The tenant it is valid in; none for the platform.
     pub fn tenant(&self) -> Option<&TenantId> {
         self.tenant.as_ref()
+    }
+
+    /// The tenant it is valid in. Fails with [`crate::Error::NotFound`] on the platform.
+    pub fn own_tenant(&self) -> Result<&TenantId> {
+        self.tenant.as_ref().ok_or(crate::Error::NotFound("tenant"))
     }
 
     pub(crate) fn tables(&self) -> Option<&'static [&'static str]> {
@@ -145,6 +155,11 @@ impl Tx {
         Ok(())
     }
 
+    /// The context that the transaction was begun in.
+    pub fn cx(&self) -> &Cx {
+        &self.cx
+    }
+
     /// Marks that the transaction changes decisions, clients, keys or revocations of the permit's scope.
     /// Token issue and sign-in never do.
     pub fn decisions_change(&mut self, permit: &Permit) {
@@ -175,7 +190,9 @@ mod tests {
     fn the_purposes_and_their_tables_are_these() {
         let printed: Vec<String> = Purpose::ALL
             .iter()
-            .map(|p| format!("{p:?} [{}]: {}", p.scope(), p.tables().map_or("any".to_owned(), |t| t.join(" "))))
+            .map(|p| {
+                format!("{p:?} [{}]: {}", p.scope(), p.tables().map_or("any".to_owned(), |t| t.join(" ")))
+            })
             .collect();
 
         assert_eq!(printed.join("\n"), include_str!("../tests/purposes.txt").trim_end());

@@ -18,11 +18,12 @@ pub const ROLES: &[&str] = &[PLATFORM_ADMIN, PLATFORM_AUDITOR];
 
 /// Compiles the platform's own policies.
 pub(crate) fn snapshot() -> Result<Snapshot> {
-    let auditor: Vec<&str> = [Action::PlatformTenantRead, Action::PlatformAuditRead, Action::PlatformSystemMonitor]
-        .iter()
-        .filter(|action| action.plane() == Plane::Platform)
-        .map(|action| action.name())
-        .collect();
+    let auditor: Vec<&str> =
+        [Action::PlatformTenantRead, Action::PlatformAuditRead, Action::PlatformSystemMonitor]
+            .iter()
+            .filter(|action| action.plane() == Plane::Platform)
+            .map(|action| action.name())
+            .collect();
     let roles = vec![role(PLATFORM_ADMIN, &["*"])?, role(PLATFORM_AUDITOR, &auditor)?];
     Snapshot::compile(0, roles).map_err(|e| Error::Bug(base::bug!("platform roles: {e}")))
 }

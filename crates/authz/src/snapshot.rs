@@ -135,7 +135,11 @@ pub(crate) async fn load_versions(rx: &mut Rx) -> Result<Vec<(String, i64)>> {
 }
 
 /// Reads the platform roles that a principal holds at this instant.
-pub(crate) async fn load_platform_roles(rx: &mut Rx, id: &PrincipalId, now: Timestamp) -> Result<Vec<String>> {
+pub(crate) async fn load_platform_roles(
+    rx: &mut Rx,
+    id: &PrincipalId,
+    now: Timestamp,
+) -> Result<Vec<String>> {
     store::load_platform_roles(rx, id, now).await
 }
 

@@ -72,11 +72,15 @@ pub(super) async fn load_versions(rx: &mut Rx) -> Result<Vec<(String, i64)>> {
 
 /// Loads and compiles a tenant's policies. The version is read first: what is loaded is at least that new.
 pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<TenantPolicies> {
-    let version: Option<i64> =
-        rx.optional(Sql::new("SELECT version FROM policy_versions WHERE tenant_id = $1").bind(tenant)).await?;
+    let version: Option<i64> = rx
+        .optional(Sql::new("SELECT version FROM policy_versions WHERE tenant_id = $1").bind(tenant))
+        .await?;
     let version = version.unwrap_or(0);
     let roles: Vec<RoleRow> = rx
-        .all(Sql::new("SELECT id, name, parent_id, permissions FROM roles WHERE tenant_id = $1 ORDER BY id").bind(tenant))
+        .all(
+            Sql::new("SELECT id, name, parent_id, permissions FROM roles WHERE tenant_id = $1 ORDER BY id")
+                .bind(tenant),
+        )
         .await?;
     let attached: Vec<AttachedPolicy> = rx
         .all(
@@ -102,7 +106,11 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
                 parsed
             }
         };
-        by_role.entry(row.role_id).or_default().push(PolicyInput { id: row.policy_id, name: row.name, document });
+        by_role.entry(row.role_id).or_default().push(PolicyInput {
+            id: row.policy_id,
+            name: row.name,
+            document,
+        });
     }
     let inputs = roles
         .into_iter()
@@ -179,11 +187,19 @@ impl FromRow for GroupAssignment {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        Ok(Self(Assignment { role_id: role.role_id, valid_from: role.valid_from.max(member_from), expires_at }))
+        Ok(Self(Assignment {
+            role_id: role.role_id,
+            valid_from: role.valid_from.max(member_from),
+            expires_at,
+        }))
     }
 }
 
-pub(super) async fn load_platform_roles(rx: &mut Rx, id: &PrincipalId, now: Timestamp) -> Result<Vec<String>> {
+pub(super) async fn load_platform_roles(
+    rx: &mut Rx,
+    id: &PrincipalId,
+    now: Timestamp,
+) -> Result<Vec<String>> {
     let roles = rx
         .all(
             Sql::new(

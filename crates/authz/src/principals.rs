@@ -1,0 +1,88 @@
+//! The narrow row that the decision point knows of whoever may be granted something.
+//!
+//! The owner of the profile or of the client writes it in the transaction in which it writes its own row:
+//! first its own, then this one. None of these verbs records an event: they are part of one that does.
+
+mod store;
+
+use base::id::{PrincipalId, TenantId};
+
+use crate::{Error, Permit, Result, Rx, Tx};
+
+/// What kind of principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// A person's account.
+    User,
+    /// An OAuth client on its own behalf.
+    Client,
+}
+
+impl PrincipalKind {
+    /// The word that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Client => "client",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::User, Self::Client].into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// A principal as the decision point knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrincipalRow {
+    /// Its id, the same as the user's or the client's.
+    pub id: PrincipalId,
+    /// What kind it is.
+    pub kind: PrincipalKind,
+    /// Whether it may do anything at all.
+    pub active: bool,
+}
+
+/// Adds the principal of a user or client that was just inserted.
+///
+/// Fails with [`Error::Store`] if the id is taken, in whatever tenant.
+pub async fn insert_in(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    id: &PrincipalId,
+    kind: PrincipalKind,
+    active: bool,
+) -> Result<()> {
+    let now = tx.cx.now();
+    store::insert(tx, tenant, id, kind, active, now).await
+}
+
+/// Switches a principal on or off: an inactive one is denied everything from the commit on.
+///
+/// Fails with [`Error::NotFound`] if the permit's tenant has no such principal.
+pub async fn set_active_in(tx: &mut Tx, permit: &Permit, id: &PrincipalId, active: bool) -> Result<()> {
+    let tenant = permit.own_tenant()?.clone();
+    let now = tx.cx.now();
+    if store::set_active(tx, &tenant, id, active, now).await? == 0 {
+        return Err(Error::NotFound("principal"));
+    }
+    tx.decisions_change(permit);
+    Ok(())
+}
+
+/// Removes a principal for good, with its memberships and platform roles.
+///
+/// Fails with [`Error::NotFound`] if the permit's tenant has no such principal.
+pub async fn delete_in(tx: &mut Tx, permit: &Permit, id: &PrincipalId) -> Result<()> {
+    let tenant = permit.own_tenant()?.clone();
+    if store::delete(tx, &tenant, id).await? == 0 {
+        return Err(Error::NotFound("principal"));
+    }
+    tx.decisions_change(permit);
+    Ok(())
+}
+
+/// The principal of this id in the tenant.
+pub async fn find(rx: &mut Rx, tenant: &TenantId, id: &PrincipalId) -> Result<Option<PrincipalRow>> {
+    store::find(rx, tenant, id).await
+}
