@@ -95,7 +95,7 @@ pub(crate) fn load(file: &KeyFile, creation: Creation, random: &dyn Random) -> R
 
 /// Refuses a key file inside the data directory, also by way of symbolic links.
 fn check_place(file: &KeyFile) -> Result<()> {
-    let Some(data) = file.data_directory.as_deref().and_then(|data| resolve(data)) else { return Ok(()) };
+    let Some(data) = file.data_directory.as_deref().and_then(resolve) else { return Ok(()) };
     if resolve(&file.path).is_some_and(|path| path.starts_with(&data)) {
         return Err(Error::FileRefused {
             path: file.path.clone(),

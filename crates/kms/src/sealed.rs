@@ -74,7 +74,6 @@ fn header(ring: &str) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use super::*;
 
     const IDENTITY: &[&str] = &["signing_keys", "key-1"];

@@ -1,5 +1,4 @@
 //! Files that are safe, and files that are not.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
