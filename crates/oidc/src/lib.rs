@@ -1,1 +1,3 @@
-//! Crate oidc.
+//! OAuth 2.1 and OpenID Connect provider.
+
+pub mod protocol;
