@@ -1,0 +1,402 @@
+//! What a file declares, typed, with the place of each thing that a later check may refuse.
+//!
+//! A field that the file leaves out is `None` and leaves what is there as it is; `Some(None)` is a
+//! `null` that takes the value away.
+
+use std::collections::BTreeMap;
+
+use base::Timestamp;
+use serde_json::Value;
+
+use super::place::{At, Place};
+use super::tree::{Node, Yaml};
+
+/// A whole file.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The file's name, for messages.
+    pub file: String,
+    /// The tenant.
+    pub tenant: TenantDecl,
+    /// The sections to prune.
+    pub prune: Vec<String>,
+    /// Policies; none if the file leaves the section out.
+    pub policies: Option<Vec<PolicyDecl>>,
+    /// Roles.
+    pub roles: Option<Vec<RoleDecl>>,
+    /// Clients.
+    pub clients: Option<Vec<ClientDecl>>,
+    /// Users.
+    pub users: Option<Vec<UserDecl>>,
+    /// Groups.
+    pub groups: Option<Vec<GroupDecl>>,
+    /// Resources.
+    pub resources: Option<Vec<ResourceDecl>>,
+}
+
+/// The tenant.
+#[derive(Debug, Clone)]
+pub struct TenantDecl {
+    /// Where it stands.
+    pub at: Place,
+    /// Its code.
+    pub code: At<String>,
+    /// Its name.
+    pub name: Option<At<String>>,
+    /// A merge patch to its configuration.
+    pub config: Option<At<Value>>,
+}
+
+/// A policy.
+#[derive(Debug, Clone)]
+pub struct PolicyDecl {
+    /// Its name.
+    pub name: At<String>,
+    /// Its description.
+    pub description: Option<Option<String>>,
+    /// Its document, in canonical form.
+    pub document: Option<At<Value>>,
+}
+
+/// A role given, or a member taken, perhaps for a time.
+#[derive(Debug, Clone)]
+pub struct GrantDecl {
+    /// The role's code, or the member's name.
+    pub name: At<String>,
+    /// From when it counts.
+    pub valid_from: Option<Timestamp>,
+    /// From when it counts no longer.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A role.
+#[derive(Debug, Clone)]
+pub struct RoleDecl {
+    /// Its code.
+    pub code: At<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its description.
+    pub description: Option<Option<String>>,
+    /// The code of its parent.
+    pub parent: Option<Option<At<String>>>,
+    /// Its permission codes.
+    pub permissions: Option<Vec<At<String>>>,
+    /// The names of its policies.
+    pub policies: Option<Vec<At<String>>>,
+}
+
+/// A reference to a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretRef {
+    /// Where it stands.
+    pub at: Place,
+    /// `env:NAME` or `file:PATH`.
+    pub key: String,
+    /// Whether to set it at every apply.
+    pub rotate: bool,
+}
+
+/// A user.
+#[derive(Debug, Clone)]
+pub struct UserDecl {
+    /// The name.
+    pub username: At<String>,
+    /// The e-mail address.
+    pub email: Option<Option<String>>,
+    /// The phone number.
+    pub phone: Option<Option<String>>,
+    /// The name for people.
+    pub display_name: Option<Option<String>>,
+    /// The roles.
+    pub roles: Option<Vec<GrantDecl>>,
+    /// The password.
+    pub password: Option<SecretRef>,
+    /// Whether the password must be changed.
+    pub must_change_password: Option<bool>,
+}
+
+/// A group.
+#[derive(Debug, Clone)]
+pub struct GroupDecl {
+    /// Its name.
+    pub name: At<String>,
+    /// Its description.
+    pub description: Option<Option<String>>,
+    /// The roles of its members.
+    pub roles: Option<Vec<GrantDecl>>,
+    /// Its members.
+    pub members: Option<Vec<GrantDecl>>,
+}
+
+/// A resource.
+#[derive(Debug, Clone)]
+pub struct ResourceDecl {
+    /// Its name.
+    pub name: At<String>,
+    /// Its kind.
+    pub kind: Option<Option<String>>,
+    /// The name of its parent.
+    pub parent: Option<Option<At<String>>>,
+    /// Its tags.
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+/// A client.
+#[derive(Debug, Clone)]
+pub struct ClientDecl {
+    /// Its public id.
+    pub client_id: At<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its description.
+    pub description: Option<Option<String>>,
+    /// `confidential`, `public` or `service`.
+    pub kind: Option<At<String>>,
+    /// Whether it may be used.
+    pub enabled: Option<bool>,
+    /// Redirect addresses.
+    pub redirect_uris: Option<Vec<String>>,
+    /// Addresses after signing out.
+    pub post_logout_redirect_uris: Option<Vec<String>>,
+    /// Scopes.
+    pub scopes: Option<Vec<String>>,
+    /// Whether consent is asked for.
+    pub consent: Option<bool>,
+    /// The algorithm of ID tokens.
+    pub id_token_alg: Option<String>,
+    /// The algorithm of access tokens.
+    pub access_token_alg: Option<String>,
+    /// The life of access tokens in seconds.
+    pub access_token_ttl_seconds: Option<i64>,
+    /// The life of refresh tokens in seconds.
+    pub refresh_token_ttl_seconds: Option<i64>,
+    /// The roles it holds.
+    pub roles: Option<Vec<GrantDecl>>,
+    /// Its secret.
+    pub secret: Option<SecretRef>,
+}
+
+/// A mapping whose shape the table has already checked: what does not fit reads as absent.
+struct Reader<'a> {
+    at: Place,
+    pairs: &'a [(At<String>, Node)],
+}
+
+impl<'a> Reader<'a> {
+    fn new(node: &'a Node) -> Self {
+        let pairs = match &node.value {
+            Yaml::Map(pairs) => pairs.as_slice(),
+            _ => &[],
+        };
+        Self { at: node.at, pairs }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Node> {
+        self.pairs.iter().find(|(key, _)| key.value == name).map(|(_, node)| node)
+    }
+
+    fn text_at(&self, name: &str) -> Option<At<String>> {
+        self.get(name).and_then(text_at)
+    }
+
+    /// Text that must be there; the place of the whole object if it is not.
+    fn must(&self, name: &str) -> At<String> {
+        self.text_at(name).unwrap_or(At { value: String::new(), at: self.at })
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.text_at(name).map(|found| found.value)
+    }
+
+    fn or_null(&self, name: &str) -> Option<Option<String>> {
+        self.or_null_at(name).map(|found| found.map(|at| at.value))
+    }
+
+    fn or_null_at(&self, name: &str) -> Option<Option<At<String>>> {
+        self.get(name).map(text_at)
+    }
+
+    fn bool(&self, name: &str) -> Option<bool> {
+        match self.get(name)?.value {
+            Yaml::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn int(&self, name: &str) -> Option<i64> {
+        match self.get(name)?.value {
+            Yaml::Int(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn list(&self, name: &str) -> Option<&'a [Node]> {
+        match &self.get(name)?.value {
+            Yaml::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    fn texts_at(&self, name: &str) -> Option<Vec<At<String>>> {
+        self.list(name).map(|items| items.iter().filter_map(text_at).collect())
+    }
+
+    fn texts(&self, name: &str) -> Option<Vec<String>> {
+        self.texts_at(name).map(|items| items.into_iter().map(|item| item.value).collect())
+    }
+
+    fn objects<T>(&self, name: &str, read: fn(&Reader<'_>) -> T) -> Option<Vec<T>> {
+        self.list(name).map(|items| items.iter().map(|node| read(&Reader::new(node))).collect())
+    }
+
+    fn json(&self, name: &str) -> Option<At<Value>> {
+        self.get(name).map(|node| At { value: node.to_json(), at: node.at })
+    }
+
+    fn instant(&self, name: &str) -> Option<Timestamp> {
+        self.text(name).and_then(|text| Timestamp::parse(&text))
+    }
+
+    fn grants(&self, name: &str, noun: &str) -> Option<Vec<GrantDecl>> {
+        let items = self.list(name)?;
+        Some(
+            items
+                .iter()
+                .map(|node| match text_at(node) {
+                    Some(name) => GrantDecl { name, valid_from: None, expires_at: None },
+                    None => {
+                        let more = Reader::new(node);
+                        GrantDecl {
+                            name: more.must(noun),
+                            valid_from: more.instant("valid_from"),
+                            expires_at: more.instant("expires_at"),
+                        }
+                    }
+                })
+                .collect(),
+        )
+    }
+
+    fn secret(&self, name: &str) -> Option<SecretRef> {
+        let node = self.get(name)?;
+        let reference = Reader::new(node);
+        let key = match (reference.text("env"), reference.text("file")) {
+            (Some(env), _) => format!("env:{env}"),
+            (None, Some(file)) => format!("file:{file}"),
+            (None, None) => return None,
+        };
+        Some(SecretRef { at: node.at, key, rotate: reference.bool("rotate").unwrap_or(false) })
+    }
+
+    fn tags(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        let Yaml::Map(pairs) = &self.get(name)?.value else { return None };
+        Some(
+            pairs
+                .iter()
+                .filter_map(|(key, node)| text_at(node).map(|text| (key.value.clone(), text.value)))
+                .collect(),
+        )
+    }
+}
+
+fn text_at(node: &Node) -> Option<At<String>> {
+    match &node.value {
+        Yaml::Text(text) => Some(At { value: text.clone(), at: node.at }),
+        _ => None,
+    }
+}
+
+/// Reads a tree that [`super::check`] found right.
+pub(crate) fn manifest(file: &str, root: &Node) -> Manifest {
+    let root = Reader::new(root);
+    let tenant = root.get("tenant").map(Reader::new).unwrap_or(Reader { at: root.at, pairs: &[] });
+    Manifest {
+        file: file.to_owned(),
+        tenant: TenantDecl {
+            at: tenant.at,
+            code: tenant.must("code"),
+            name: tenant.text_at("name"),
+            config: tenant.json("config"),
+        },
+        prune: root.texts("prune").unwrap_or_default(),
+        policies: root.objects("policies", policy),
+        roles: root.objects("roles", role),
+        clients: root.objects("clients", client),
+        users: root.objects("users", user),
+        groups: root.objects("groups", group),
+        resources: root.objects("resources", resource),
+    }
+}
+
+fn policy(of: &Reader<'_>) -> PolicyDecl {
+    let document = of.get("document").and_then(|node| {
+        let parsed = match &node.value {
+            Yaml::Text(json) => policy::Document::parse(json),
+            _ => policy::Document::from_value(&node.to_json()),
+        };
+        parsed.ok().map(|document| At { value: document.to_value(), at: node.at })
+    });
+    PolicyDecl { name: of.must("name"), description: of.or_null("description"), document }
+}
+
+fn role(of: &Reader<'_>) -> RoleDecl {
+    RoleDecl {
+        code: of.must("code"),
+        name: of.text("name"),
+        description: of.or_null("description"),
+        parent: of.or_null_at("parent"),
+        permissions: of.texts_at("permissions"),
+        policies: of.texts_at("policies"),
+    }
+}
+
+fn user(of: &Reader<'_>) -> UserDecl {
+    UserDecl {
+        username: of.must("username"),
+        email: of.or_null("email"),
+        phone: of.or_null("phone"),
+        display_name: of.or_null("display_name"),
+        roles: of.grants("roles", "role"),
+        password: of.secret("password"),
+        must_change_password: of.bool("must_change_password"),
+    }
+}
+
+fn group(of: &Reader<'_>) -> GroupDecl {
+    GroupDecl {
+        name: of.must("name"),
+        description: of.or_null("description"),
+        roles: of.grants("roles", "role"),
+        members: of.grants("members", "member"),
+    }
+}
+
+fn resource(of: &Reader<'_>) -> ResourceDecl {
+    ResourceDecl {
+        name: of.must("name"),
+        kind: of.or_null("kind"),
+        parent: of.or_null_at("parent"),
+        tags: of.tags("tags"),
+    }
+}
+
+fn client(of: &Reader<'_>) -> ClientDecl {
+    ClientDecl {
+        client_id: of.must("client_id"),
+        name: of.text("name"),
+        description: of.or_null("description"),
+        kind: of.text_at("type"),
+        enabled: of.bool("enabled"),
+        redirect_uris: of.texts("redirect_uris"),
+        post_logout_redirect_uris: of.texts("post_logout_redirect_uris"),
+        scopes: of.texts("scopes"),
+        consent: of.bool("consent"),
+        id_token_alg: of.text("id_token_alg"),
+        access_token_alg: of.text("access_token_alg"),
+        access_token_ttl_seconds: of.int("access_token_ttl_seconds"),
+        refresh_token_ttl_seconds: of.int("refresh_token_ttl_seconds"),
+        roles: of.grants("roles", "role"),
+        secret: of.secret("secret"),
+    }
+}
