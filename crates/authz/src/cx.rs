@@ -10,6 +10,7 @@ use store::{AuditRow, Rx, Store};
 
 use crate::action::Plane;
 use crate::event::{AuditQueue, duration_ms};
+use crate::name::is_foreign;
 use crate::snapshot::{LazyRx, Snapshots, allows, load_platform_roles, load_versions};
 use crate::{Action, Error, Event, Permit, Purpose, Result, Target, Tx};
 
@@ -406,6 +407,14 @@ impl Cx {
         self.core.0.audit.record(row).await;
     }
 
+    /// Records as [`Cx::record`] does and gives the event's id, for an answer that names its evidence.
+    pub async fn record_named(&self, event: Event) -> String {
+        let row = self.row(self.tenant_id().as_ref(), event);
+        let id = row.id.clone();
+        self.core.0.audit.record(row).await;
+        id
+    }
+
     /// Counts what happened (path c): one row a source and minute.
     pub async fn count(&self, event: Event) {
         let row = self.row(self.tenant_id().as_ref(), event);
@@ -465,7 +474,8 @@ impl Cx {
 }
 
 impl Core {
-    /// Decides for any principal of a tenant; none if there is no such active principal there.
+    /// Decides for any principal of a tenant; none if there is no such active principal there. A name that
+    /// states another tenant is denied whatever policies say, and so is a text that is no name.
     pub async fn decide(
         &self,
         tenant: &TenantId,
@@ -481,6 +491,11 @@ impl Core {
             return Ok(None);
         }
         let policies = self.0.snapshots.tenant(&mut lazy, tenant).await?;
+        if is_foreign(resource, tenant) {
+            let version = policies.policies.version();
+            let denial = Some(policy::Denial::NothingApplies);
+            return Ok(Some(Decision { effect: policy::Effect::Deny, because: Vec::new(), denial, version }));
+        }
         Ok(Some(policies.policies.decide(&known.roles_at(self.now()), action, resource)))
     }
 }

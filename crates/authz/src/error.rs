@@ -49,6 +49,9 @@ pub enum Error {
         /// What was found and expected.
         detail: String,
     },
+    /// A policy document is wrong: every mistake with its place.
+    #[error("the policy document has {} mistakes", .0.len())]
+    Document(Vec<policy::ParseError>),
     /// The thing was changed since it was read.
     #[error("changed since it was read")]
     Stale,
@@ -107,6 +110,12 @@ impl From<Error> for Problem {
             Error::Taken { .. } => Self::new(Kind::Conflict, "name_taken", text),
             Error::Invalid { pointer, code, detail } => {
                 Self::new(Kind::Invalid, "invalid", detail.clone()).field(pointer, code, detail)
+            }
+            Error::Document(errors) => {
+                errors.iter().fold(Self::new(Kind::Invalid, "invalid_policy", text), |problem, error| {
+                    let detail = format!("found {}, expected {}", error.found, error.expected);
+                    problem.field(format!("/document{}", error.path), "invalid_policy", detail)
+                })
             }
             Error::Stale => Self::new(
                 Kind::Stale,

@@ -10,15 +10,19 @@
 //!
 //! Reading order: [`action`], [`cx`], [`permit`], [`snapshot`], [`event`], then the nouns.
 
+pub mod access;
 pub mod action;
 pub mod cx;
 mod error;
 pub mod escalation;
 pub mod event;
+pub mod groups;
 pub mod name;
 pub mod permit;
 pub mod platform;
+pub mod policies;
 pub mod principals;
+pub mod resources;
 pub mod roles;
 pub mod snapshot;
 

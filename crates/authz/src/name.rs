@@ -1,7 +1,8 @@
 //! Names of Signet's own resources: `arn:signet:iam::{tenant id}:{kind}/{path}` inside a tenant and
 //! `arn:signet:platform::platform:{kind}/{path}` on the platform.
 
-use base::id::{Id, Noun};
+use base::id::{Id, Noun, TenantId};
+use policy::ResourceName;
 
 /// What an action is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,14 @@ impl Target {
             Self::Named(name) => name.clone(),
         })
     }
+}
+
+/// Says whether a name is of Signet's own form and states another tenant, or none. What states no tenant
+/// at all, in whatever other scheme, belongs to the tenant that is asked.
+pub fn is_foreign(name: &str, tenant: &TenantId) -> bool {
+    name.starts_with("arn:signet:")
+        && ResourceName::parse(name)
+            .map_or(true, |name| name.stated_tenant().is_none_or(|stated| stated != tenant.as_str()))
 }
 
 /// A resource name, ready to be matched and recorded.

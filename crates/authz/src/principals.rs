@@ -27,7 +27,7 @@ impl PrincipalKind {
         }
     }
 
-    fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         [Self::User, Self::Client].into_iter().find(|kind| kind.as_str() == word)
     }
 }

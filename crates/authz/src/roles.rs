@@ -266,7 +266,8 @@ pub(crate) fn target(id: &RoleId, tenant: &TenantId) -> crate::Name {
     Target::member(id).name(Some(tenant.as_str()))
 }
 
-fn check_texts(name: Option<&str>, description: Option<&str>) -> Result<()> {
+/// Checks a name and a description, wherever a noun has both.
+pub(crate) fn check_texts(name: Option<&str>, description: Option<&str>) -> Result<()> {
     if let Some(name) = name {
         text::check_line(name, NAME_CHARS_MAX)
             .map_err(|e| Error::invalid("/name", "invalid_name", e.to_string()))?;

@@ -11,6 +11,7 @@ use base::id::{PrincipalId, RoleId, TenantId};
 use policy::{Decision, Effect, Snapshot};
 use quick_cache::sync::Cache;
 
+use crate::principals::PrincipalKind;
 use crate::{Error, Result};
 
 /// Tenants whose policies are kept compiled.
@@ -42,6 +43,7 @@ impl Assignment {
 /// What is known of one principal at one version.
 pub(crate) struct Principal {
     version: i64,
+    pub(crate) kind: PrincipalKind,
     pub(crate) active: bool,
     pub(crate) assignments: Vec<Assignment>,
 }

@@ -9,7 +9,7 @@ use policy::{Document, PermissionInput, PolicyInput, RoleInput, Snapshot};
 use store::{FromRow, Row, Rx, Sql};
 
 use super::{Assignment, Principal, TenantPolicies};
-use crate::{Error, Result, action};
+use crate::{Error, Result, action, principals};
 
 struct RoleRow {
     id: RoleId,
@@ -142,12 +142,7 @@ pub(super) async fn load_principal(
     id: &PrincipalId,
     version: i64,
 ) -> Result<Option<Principal>> {
-    let status: Option<String> = rx
-        .optional(
-            Sql::new("SELECT status FROM principals WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id),
-        )
-        .await?;
-    let Some(status) = status else { return Ok(None) };
+    let Some(known) = principals::find(rx, tenant, id).await? else { return Ok(None) };
     let assignments: Vec<Assignment> = rx
         .all(
             Sql::new(
@@ -172,7 +167,7 @@ pub(super) async fn load_principal(
         )
         .await?;
     let assignments = assignments.into_iter().chain(through_groups.into_iter().map(|g| g.0)).collect();
-    Ok(Some(Principal { version, active: status == "active", assignments }))
+    Ok(Some(Principal { version, kind: known.kind, active: known.active, assignments }))
 }
 
 /// An assignment through a group: it counts only while both the membership and the group's role do.

@@ -1,0 +1,271 @@
+//! Questions and answers: "may they?", asked from outside by OpenID AuthZEN 1.0 ([`http`]).
+//!
+//! About oneself one may always ask, about another only with `access:Evaluate`. A subject that is unknown,
+//! inactive or of another tenant is denied with the same body. Reasons are for `access:Explain`; anybody
+//! else gets the decision and an opaque id, and the person denied learns what kind of denial it is.
+//!
+//! Denied answers are recorded each, allowed ones counted, unless the tenant's configuration asks for each
+//! (`{"audit": {"allowed_decisions": "each"}}`).
+
+pub mod http;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use base::id::PrincipalId;
+use base::text::name_key;
+use policy::{Because, Denial};
+use serde_json::json;
+
+pub use http::{metadata, tenant_routes};
+
+use crate::principals::PrincipalKind;
+use crate::snapshot::{LazyRx, allows};
+use crate::{Action, Actor, Cx, Event, Permit, Result, Target, TenantRef};
+
+/// Questions of one call at most.
+pub const QUESTIONS_MAX: usize = 100;
+/// The longest text of a question that the audit log keeps, in characters.
+const RECORDED_CHARS_MAX: usize = 256;
+
+/// Who is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// `user` or `client`; whatever else is nobody.
+    pub kind: String,
+    /// The principal's id or, where the tenant has no such id of the kind, its user name or `client_id`.
+    pub id: String,
+}
+
+/// May this subject do this action on this resource?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Who.
+    pub subject: Subject,
+    /// The action's name, as policies write it.
+    pub action: String,
+    /// The resource's name, as policies match it.
+    pub resource: String,
+}
+
+/// When to stop answering a list of questions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Semantic {
+    /// Answer all.
+    #[default]
+    ExecuteAll,
+    /// Stop after the first denial.
+    DenyOnFirstDeny,
+    /// Stop after the first permission.
+    PermitOnFirstPermit,
+}
+
+/// An answer, with as much of its reasons as the caller may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether the subject may.
+    pub decision: bool,
+    /// Finds the decision: a denial's audit event, otherwise the request.
+    pub id: String,
+    /// The kind of a denial, where the caller asked about itself or may see reasons.
+    pub denial: Option<Refused>,
+    /// The reasons, where the caller may see them.
+    pub reasons: Option<Reasons>,
+}
+
+/// The kind of a denial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no such active principal in the tenant.
+    NoSubject,
+    /// No statement applies.
+    NothingApplies,
+    /// A statement denies.
+    ExplicitDeny,
+}
+
+impl Refused {
+    /// The stable word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSubject => "no_subject",
+            Self::NothingApplies => "nothing_applies",
+            Self::ExplicitDeny => "explicit_deny",
+        }
+    }
+}
+
+/// Why it was decided so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reasons {
+    /// The statements that decided.
+    pub because: Vec<Because>,
+    /// The version of the policies that answered; none where they were not asked.
+    pub version: Option<i64>,
+}
+
+/// Answers questions in their order; fewer answers than questions where the semantic stops early.
+///
+/// Fails with [`crate::Error::Unauthenticated`], [`crate::Error::Denied`] if a question is about another and
+/// the caller lacks `access:Evaluate`, and as [`Cx::authorize`] does for callers that may not use the API.
+pub async fn evaluate(cx: &Cx, questions: &[Question], semantic: Semantic) -> Result<Vec<Answer>> {
+    let tenant = cx.tenant()?.clone();
+    let permit = permit_to_ask(cx, &tenant, questions).await?;
+    let explains = cx.may(Action::AccessExplain, &Target::all("access")).await?;
+    let mut answers = Vec::with_capacity(questions.len());
+    for question in questions {
+        let answer = answer(cx, &tenant, permit.as_ref(), question, explains).await?;
+        let stop = match semantic {
+            Semantic::ExecuteAll => false,
+            Semantic::DenyOnFirstDeny => !answer.decision,
+            Semantic::PermitOnFirstPermit => answer.decision,
+        };
+        answers.push(answer);
+        if stop {
+            break;
+        }
+    }
+    Ok(answers)
+}
+
+/// Refuses a caller that is nobody, before its body is read.
+pub(crate) async fn refuse_nobody(cx: &Cx) -> Result<()> {
+    if *cx.actor() == Actor::Anonymous {
+        cx.authorize(Action::AccessEvaluate, &Target::all("access")).await?;
+    }
+    Ok(())
+}
+
+/// The permit to ask about others; none where all questions are the caller's own.
+async fn permit_to_ask(cx: &Cx, tenant: &TenantRef, questions: &[Question]) -> Result<Option<Permit>> {
+    // A token that was not made for this API and a session that must change its password first may not ask
+    // about themselves either: `authorize` says so.
+    let able = matches!(
+        cx.actor(),
+        Actor::User { api: true, must_change_password: false, .. } | Actor::Client { api: true, .. }
+    );
+    if able && questions.iter().all(|question| own_principal(cx, tenant, &question.subject).is_some()) {
+        return Ok(None);
+    }
+    cx.authorize(Action::AccessEvaluate, &Target::all("access")).await.map(Some)
+}
+
+async fn answer(
+    cx: &Cx,
+    tenant: &TenantRef,
+    permit: Option<&Permit>,
+    question: &Question,
+    explains: bool,
+) -> Result<Answer> {
+    let own = own_principal(cx, tenant, &question.subject);
+    let is_own = own.is_some();
+    let principal = match (own, permit) {
+        (Some(own), _) => Some(own),
+        (None, Some(permit)) => find_principal(cx, tenant, permit, &question.subject).await?,
+        (None, None) => None,
+    };
+    let decision = match &principal {
+        Some(principal) if tenant.active => {
+            cx.core().decide(&tenant.id, principal, &question.action, &question.resource).await?
+        }
+        _ => None,
+    };
+    let denial = match &decision {
+        Some(decision) if allows(decision) => None,
+        Some(decision) if decision.denial == Some(Denial::ExplicitDeny) => Some(Refused::ExplicitDeny),
+        Some(_) => Some(Refused::NothingApplies),
+        None => Some(Refused::NoSubject),
+    };
+    let id = record(cx, tenant, question, principal.as_ref().filter(|_| !is_own), denial).await;
+    let reasons = explains.then(|| match decision {
+        Some(decision) => Reasons { version: Some(decision.version), because: decision.because },
+        None => Reasons { version: None, because: Vec::new() },
+    });
+    Ok(Answer { decision: denial.is_none(), id, denial: denial.filter(|_| explains || is_own), reasons })
+}
+
+/// Leaves the evidence and gives the id of the answer.
+async fn record(
+    cx: &Cx,
+    tenant: &TenantRef,
+    question: &Question,
+    other: Option<&PrincipalId>,
+    denial: Option<Refused>,
+) -> String {
+    let each = || tenant.config.pointer("/audit/allowed_decisions").is_some_and(|value| value == "each");
+    let resource = clip(&question.resource, policy::name::RESOURCE_NAME_BYTES_MAX);
+    let event = match denial {
+        None if !each() => {
+            cx.count(Event::done("access.evaluated", resource)).await;
+            let known = cx.request().request_id.clone();
+            return known.unwrap_or_else(|| cx.fresh_id::<base::id::Event>().to_string());
+        }
+        None => Event::done("access.evaluated", resource),
+        Some(_) => Event::denied("access.evaluated", resource),
+    };
+    let event = event.details(json!({
+        "action": clip(&question.action, RECORDED_CHARS_MAX),
+        "subject": {
+            "type": clip(&question.subject.kind, RECORDED_CHARS_MAX),
+            "id": clip(&question.subject.id, RECORDED_CHARS_MAX),
+        },
+        "denial": denial.map(Refused::as_str),
+    }));
+    let event = match other {
+        Some(id) if question.subject.kind == PrincipalKind::User.as_str() => event.about_user(id, None),
+        _ => event,
+    };
+    cx.record_named(event).await
+}
+
+/// The caller's own principal, if the question is about the caller.
+fn own_principal(cx: &Cx, tenant: &TenantRef, subject: &Subject) -> Option<PrincipalId> {
+    let (own, home) = cx.actor().principal()?;
+    if *home != tenant.id {
+        return None;
+    }
+    let (kind, named) = match cx.actor() {
+        Actor::User { username, .. } => {
+            (PrincipalKind::User, own.as_str() == subject.id || name_key(username) == name_key(&subject.id))
+        }
+        Actor::Client { client_id, .. } => {
+            (PrincipalKind::Client, own.as_str() == subject.id || *client_id == subject.id)
+        }
+        _ => return None,
+    };
+    (named && kind.as_str() == subject.kind).then_some(own)
+}
+
+/// The principal that a subject names.
+async fn find_principal(
+    cx: &Cx,
+    tenant: &TenantRef,
+    permit: &Permit,
+    subject: &Subject,
+) -> Result<Option<PrincipalId>> {
+    let Some(kind) = PrincipalKind::parse(&subject.kind) else { return Ok(None) };
+    if let Ok(id) = PrincipalId::parse(&subject.id) {
+        let mut lazy = LazyRx::new(cx.core().store());
+        let known = cx.core().snapshots().principal(&mut lazy, &tenant.id, &id).await?;
+        if known.is_some_and(|known| known.kind == kind) {
+            return Ok(Some(id));
+        }
+    }
+    if subject.id.chars().count() > RECORDED_CHARS_MAX {
+        return Ok(None);
+    }
+    let mut rx = cx.read(permit).await?;
+    match kind {
+        PrincipalKind::User => store::find_user(&mut rx, &tenant.id, &name_key(&subject.id)).await,
+        PrincipalKind::Client => store::find_client(&mut rx, &tenant.id, &subject.id).await,
+    }
+}
+
+fn clip(text: &str, chars_max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => Cow::Owned(text.get(..end).unwrap_or_default().to_owned()),
+        None => Cow::Borrowed(text),
+    }
+}

@@ -1,0 +1,202 @@
+//! Policies: named documents that roles carry.
+//!
+//! INVARIANT: only documents that parse are stored, in their canonical form. Every verb that ends in `_in`
+//! records exactly one event and marks that decisions change; all of them need `policy:grant_any`, because
+//! a document can say anything.
+
+mod store;
+
+use base::id::{PolicyId, TenantId};
+use base::{Timestamp, text};
+use policy::{Document, ParseError};
+use serde_json::{Value, json};
+
+use crate::escalation::check_grant_any;
+use crate::roles::check_texts;
+use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx};
+
+/// Policies of one tenant at most.
+pub const POLICIES_MAX: i64 = 2_000;
+
+/// A policy of a tenant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Its id.
+    pub id: PolicyId,
+    /// Its name, unique in the tenant whatever its case.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What it says, in canonical form.
+    pub document: Value,
+    /// Counts its changes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A policy to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewPolicy {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What it says.
+    pub document: Value,
+}
+
+/// A change of a policy; what is none stays. In `description` the inner none removes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PolicyChange {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another description.
+    pub description: Option<Option<String>>,
+    /// Another document, as a whole.
+    pub document: Option<Value>,
+}
+
+/// Makes a policy in the permit's tenant. It grants nothing until a role carries it.
+///
+/// Fails with [`Error::Document`], [`Error::Taken`], [`Error::Invalid`] and [`Error::Escalation`].
+pub async fn create_policy_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewPolicy) -> Result<Policy> {
+    let tenant = permit.own_tenant()?.clone();
+    check_grant_any(cx, permit, "making a policy").await?;
+    check_texts(Some(&new.name), new.description.as_deref())?;
+    let document = check_document(&new.document, &tenant)?;
+    if store::count(tx, &tenant).await? >= POLICIES_MAX {
+        return Err(Error::InUse(format!("a tenant has at most {POLICIES_MAX} policies")));
+    }
+    let now = cx.now();
+    let policy = Policy {
+        id: cx.fresh_id(),
+        name: new.name,
+        description: new.description,
+        document,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    store::insert(tx, &tenant, &policy).await.map_err(|e| refused(e, &policy.name))?;
+    record(tx, permit, "policy.created", &policy, &tenant);
+    Ok(policy)
+}
+
+/// Changes a policy, for all roles that carry it. `version` is the one that the caller read, where it must
+/// not have changed since.
+///
+/// Fails with [`Error::NotFound`], [`Error::Stale`], and as [`create_policy_in`] does.
+pub async fn update_policy_in(
+    cx: &Cx,
+    tx: &mut Tx,
+    permit: &Permit,
+    id: &PolicyId,
+    change: PolicyChange,
+    version: Option<i64>,
+) -> Result<Policy> {
+    let tenant = permit.own_tenant()?.clone();
+    check_grant_any(cx, permit, "changing a policy").await?;
+    check_texts(change.name.as_deref(), change.description.as_ref().and_then(Option::as_deref))?;
+    let mut policy = store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("policy"))?;
+    if version.is_some_and(|read| read != policy.version) {
+        return Err(Error::Stale);
+    }
+    let before = policy.version;
+    if let Some(name) = change.name {
+        policy.name = name;
+    }
+    if let Some(description) = change.description {
+        policy.description = description;
+    }
+    if let Some(document) = change.document {
+        policy.document = check_document(&document, &tenant)?;
+    }
+    policy.version = before + 1;
+    policy.updated_at = cx.now();
+    let touched = store::update(tx, &tenant, &policy, before).await;
+    if touched.map_err(|e| refused(e, &policy.name))? == 0 {
+        return Err(Error::Stale);
+    }
+    record(tx, permit, "policy.updated", &policy, &tenant);
+    Ok(policy)
+}
+
+/// Removes a policy that no role carries.
+///
+/// Fails with [`Error::NotFound`], [`Error::InUse`] and [`Error::Escalation`].
+pub async fn delete_policy_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &PolicyId) -> Result<()> {
+    let tenant = permit.own_tenant()?.clone();
+    check_grant_any(cx, permit, "removing a policy").await?;
+    let policy = store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("policy"))?;
+    let uses = store::count_uses(tx, &tenant, id).await?;
+    if uses > 0 {
+        return Err(Error::InUse(format!(
+            "{uses} roles carry the policy `{}`: detach it first",
+            policy.name
+        )));
+    }
+    store::delete(tx, &tenant, id).await?;
+    record(tx, permit, "policy.deleted", &policy, &tenant);
+    Ok(())
+}
+
+/// The policy of this id.
+pub async fn find_policy(rx: &mut Rx, tenant: &TenantId, id: &PolicyId) -> Result<Option<Policy>> {
+    store::find(rx, tenant, id).await
+}
+
+/// The policy of this name, whatever its case.
+pub async fn find_policy_by_name(rx: &mut Rx, tenant: &TenantId, name: &str) -> Result<Option<Policy>> {
+    store::find_by_key(rx, tenant, &text::name_key(name)).await
+}
+
+/// All policies of the tenant (at most [`POLICIES_MAX`]), by name.
+pub async fn list_policies(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<Policy>> {
+    store::list(rx, tenant).await
+}
+
+/// Reads a document as it would be stored in the tenant: parsed, and naming no other tenant.
+///
+/// Fails with [`Error::Document`], which names every mistake.
+pub fn check_document(document: &Value, tenant: &TenantId) -> Result<Value> {
+    let parsed = Document::from_value(document).map_err(Error::Document)?;
+    let mut errors = Vec::new();
+    for (s, statement) in parsed.statements().iter().enumerate() {
+        for (r, pattern) in statement.resources().iter().enumerate() {
+            if states_foreign_tenant(pattern.as_str(), tenant) {
+                errors.push(ParseError {
+                    path: format!("/Statement/{s}/Resource/{r}"),
+                    found: "the name of another tenant or of the platform".to_owned(),
+                    expected: format!("`{tenant}` or `*` as the tenant: no policy reaches another"),
+                });
+            }
+        }
+    }
+    if errors.is_empty() { Ok(parsed.to_value()) } else { Err(Error::Document(errors)) }
+}
+
+/// Says whether a pattern of Signet's own form names a tenant literally that is not this one.
+fn states_foreign_tenant(pattern: &str, tenant: &TenantId) -> bool {
+    let Some(rest) = pattern.strip_prefix("arn:signet:") else { return false };
+    // `{service}:{region}:{tenant}:…`; what is shorter ends in a part that matches all that follows.
+    rest.split(':').nth(2).is_some_and(|stated| !stated.contains(['*', '?']) && stated != tenant.as_str())
+}
+
+fn record(tx: &mut Tx, permit: &Permit, action: &'static str, policy: &Policy, tenant: &TenantId) {
+    let name = Target::member(&policy.id).name(Some(tenant.as_str()));
+    let details = json!({ "name": policy.name, "version": policy.version, "document": policy.document });
+    tx.record(permit, Event::done(action, name).details(details));
+    tx.decisions_change(permit);
+}
+
+fn refused(error: Error, name: &str) -> Error {
+    match error {
+        Error::Store(e) if e.is_unique("uq_policies_tenant_id_name_key") => {
+            Error::Taken { noun: "policy", name: name.to_owned() }
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,95 @@
+//! All SQL about policies, except what decisions load.
+
+use ::store::{FromRow, Row, Rx, Sql};
+use base::id::{PolicyId, TenantId};
+use base::text::name_key;
+
+use super::{POLICIES_MAX, Policy};
+use crate::{Result, Tx};
+
+impl FromRow for Policy {
+    fn from_row(row: &Row) -> ::store::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            description: row.find("description")?,
+            document: row.get("document")?,
+            version: row.get("version")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+        })
+    }
+}
+
+pub(super) async fn insert(tx: &mut Tx, tenant: &TenantId, policy: &Policy) -> Result<()> {
+    tx.execute(
+        Sql::new(
+            "INSERT INTO policies (id, tenant_id, name, name_key, description, document, version, created_at, \
+             updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(&policy.id)
+        .bind(tenant)
+        .bind(&policy.name)
+        .bind(name_key(&policy.name))
+        .bind(policy.description.as_deref())
+        .bind(&policy.document)
+        .bind(policy.version)
+        .bind(policy.created_at)
+        .bind(policy.updated_at),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes a policy if it still has this version.
+pub(super) async fn update(tx: &mut Tx, tenant: &TenantId, policy: &Policy, version: i64) -> Result<u64> {
+    let sql = Sql::new(
+        "UPDATE policies SET name = $1, name_key = $2, description = $3, document = $4, version = $5, \
+         updated_at = $6 WHERE tenant_id = $7 AND id = $8 AND version = $9",
+    )
+    .bind(&policy.name)
+    .bind(name_key(&policy.name))
+    .bind(policy.description.as_deref())
+    .bind(&policy.document)
+    .bind(policy.version)
+    .bind(policy.updated_at)
+    .bind(tenant)
+    .bind(&policy.id)
+    .bind(version);
+    Ok(tx.execute(sql).await?)
+}
+
+pub(super) async fn delete(tx: &mut Tx, tenant: &TenantId, id: &PolicyId) -> Result<u64> {
+    let sql = Sql::new("DELETE FROM policies WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
+    Ok(tx.execute(sql).await?)
+}
+
+pub(super) async fn count(rx: &mut Rx, tenant: &TenantId) -> Result<i64> {
+    Ok(rx.one(Sql::new("SELECT count(*) FROM policies WHERE tenant_id = $1").bind(tenant)).await?)
+}
+
+/// How many roles carry a policy.
+pub(super) async fn count_uses(rx: &mut Rx, tenant: &TenantId, id: &PolicyId) -> Result<i64> {
+    let sql = Sql::new("SELECT count(*) FROM role_policies WHERE tenant_id = $1 AND policy_id = $2");
+    Ok(rx.one(sql.bind(tenant).bind(id)).await?)
+}
+
+/// Policies that carry a document; others say nothing that this version reads.
+fn select() -> Sql {
+    Sql::new(
+        "SELECT id, name, description, document, version, created_at, updated_at FROM policies \
+         WHERE document IS NOT NULL AND tenant_id = ",
+    )
+}
+
+pub(super) async fn find(rx: &mut Rx, tenant: &TenantId, id: &PolicyId) -> Result<Option<Policy>> {
+    Ok(rx.optional(select().value(tenant).push(" AND id = ").value(id)).await?)
+}
+
+pub(super) async fn find_by_key(rx: &mut Rx, tenant: &TenantId, key: &str) -> Result<Option<Policy>> {
+    Ok(rx.optional(select().value(tenant).push(" AND name_key = ").value(key)).await?)
+}
+
+pub(super) async fn list(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<Policy>> {
+    Ok(rx.all(select().value(tenant).push(" ORDER BY name_key LIMIT ").value(POLICIES_MAX)).await?)
+}
