@@ -1,0 +1,126 @@
+//! One-time links with which a person chooses a password without knowing the old one.
+
+use authz::{Cx, Event, Permit, Purpose, Target};
+use base::id::UserId;
+use base::{Secret, Timestamp};
+
+use super::{Change, replace_in, store};
+use crate::sessions::own_id;
+use crate::{Error, Result, Service};
+
+/// How long a link is valid where nothing else is said, in seconds.
+pub(super) const LINK_SECONDS: i64 = 3600;
+
+/// A link, shown once: the database holds its digest only.
+#[derive(Debug)]
+pub struct OneTimeLink {
+    /// The whole address.
+    pub url: Secret<String>,
+    /// Until when it is valid.
+    pub expires_at: Timestamp,
+}
+
+impl Service {
+    /// Makes a link for the first administrator or whoever the host's operator names, valid for
+    /// `ttl_seconds`; earlier links of the person become worthless. `cx` is in the person's tenant, and is
+    /// the system's or the host's.
+    ///
+    /// Fails with [`Error::NotFound`].
+    pub async fn one_time_link(&self, cx: &Cx, user_id: &UserId, ttl_seconds: i64) -> Result<OneTimeLink> {
+        let permit = match cx.actor() {
+            authz::Actor::System => cx.purpose(Purpose::PasswordChange),
+            _ => cx.authorize(authz::Action::UserResetPassword, &Target::member(user_id)).await?,
+        };
+        self.make_link(cx, &permit, user_id, ttl_seconds, "bootstrap").await
+    }
+
+    /// Makes a link with which another person chooses a new password, valid for an hour.
+    ///
+    /// Fails with [`Error::NotFound`] and [`Error::Outranked`].
+    pub async fn reset_link(&self, cx: &Cx, user_id: &UserId) -> Result<OneTimeLink> {
+        let (permit, account) = self.resettable(cx, user_id).await?;
+        if own_id(cx).is_ok_and(|own| own == account.id) {
+            // One's own password is changed with the present one, not around it.
+            return Err(Error::Outranked);
+        }
+        self.make_link(cx, &permit, user_id, LINK_SECONDS, "reset").await
+    }
+
+    async fn make_link(
+        &self,
+        cx: &Cx,
+        permit: &Permit,
+        user_id: &UserId,
+        ttl_seconds: i64,
+        purpose: &'static str,
+    ) -> Result<OneTimeLink> {
+        let tenant = cx.tenant()?.clone();
+        let now = cx.now();
+        let expires_at = now.plus_seconds(ttl_seconds);
+        let token = Secret::new(cx.fresh_token());
+        let mut tx = cx.write(permit).await?;
+        let account = store::find(&mut tx, &tenant.id, user_id).await?.ok_or(Error::NotFound("user"))?;
+        store::void_links(&mut tx, &tenant.id, user_id, now).await?;
+        let link = store::NewLink {
+            id: cx.fresh_id::<base::id::Token>().to_string(),
+            digest: self.link_digest(token.expose()),
+            expires_at,
+            purpose,
+        };
+        store::insert_link(&mut tx, &tenant.id, user_id, &link, now).await?;
+        let name = Target::member(user_id).name(Some(tenant.id.as_str()));
+        let details = serde_json::json!({ "purpose": purpose, "expires_at": expires_at.to_string() });
+        let event = Event::done("recovery_link.created", name).details(details);
+        tx.record(permit, event.about_user(user_id, Some(&account.username)));
+        tx.commit().await?;
+        let url = Secret::new(format!("{}/recover?token={}", tenant.issuer, token.expose()));
+        Ok(OneTimeLink { url, expires_at })
+    }
+
+    /// Says whose link it is, without using it up. Fails with [`Error::BadLink`].
+    pub(crate) async fn look_at_link(&self, cx: &Cx, token: &str) -> Result<super::Account> {
+        let tenant = cx.tenant()?.clone();
+        let permit = cx.purpose(Purpose::Resolve);
+        let mut rx = cx.read(&permit).await?;
+        let user = store::link_owner(&mut rx, &tenant.id, &self.link_digest(token), cx.now()).await?;
+        let user = user.ok_or(Error::BadLink)?;
+        let account = store::find(&mut rx, &tenant.id, &user).await?;
+        account.filter(|account| account.active && tenant.active).ok_or(Error::BadLink)
+    }
+
+    /// Sets the password that a person chose with a link, and uses the link up: of any number of
+    /// attempts at once, one wins. All sessions and grants of the person end.
+    ///
+    /// Fails with [`Error::BadLink`], [`Error::Weak`] and [`Error::TooManyAttempts`].
+    pub async fn recover(&self, cx: &Cx, token: &str, new: Secret<String>) -> Result<()> {
+        let charge = self.charge(cx, "recover").await?;
+        let account = self.look_at_link(cx, token).await?;
+        let candidate = self.check_candidate(cx, &account, &new).await?;
+        let hash = self.hasher().hash(&candidate).await?;
+        let tenant = cx.tenant()?.clone();
+        let permit = cx.purpose(Purpose::PasswordChange);
+        let mut tx = cx.write(&permit).await?;
+        let user = store::use_link(&mut tx, &tenant.id, &self.link_digest(token), cx.now()).await?;
+        if user.as_ref() != Some(&account.id) {
+            return Err(Error::BadLink);
+        }
+        let change = Change {
+            user_id: &account.id,
+            hash: &hash,
+            must_change: false,
+            replaces: &account.stored,
+            keep: None,
+            how: "link",
+        };
+        replace_in(cx, &mut tx, &permit, change).await?;
+        tx.commit().await?;
+        let mut tx = cx.write(&cx.purpose(Purpose::SignIn)).await?;
+        crate::throttle::give_back_in(&mut tx, &charge).await?;
+        tx.commit_housekeeping().await?;
+        Ok(())
+    }
+
+    fn link_digest(&self, token: &str) -> String {
+        self.kms().digest("recovery", token)
+    }
+}
