@@ -9,8 +9,6 @@
 
 pub mod http;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use std::borrow::Cow;
 

@@ -1,0 +1,212 @@
+//! Hostile test 29: nobody hands on access that they do not have.
+
+use authz::groups::{self, NewGroup};
+use authz::policies::{self, NewPolicy, PolicyChange};
+use authz::roles::{self, Holder, RoleChange, Window};
+use authz::{Action, Cx, Error, Permit, Target, Tx};
+use serde_json::json;
+
+use crate::world::{World, new_role};
+
+fn all() -> serde_json::Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "*", "Resource": "*" }],
+    })
+}
+
+/// Runs one verb as a person, in a transaction that is rolled back.
+async fn attempt(
+    world: &World,
+    cx: &Cx,
+    verb: impl AsyncFnOnce(&Cx, &mut Tx, &Permit) -> authz::Result<()>,
+) -> authz::Result<()> {
+    let permit = cx.authorize(Action::RoleAssign, &Target::Member("role", "any".to_owned())).await.unwrap();
+    let mut tx = cx.write(&permit).await.unwrap();
+    assert_eq!(permit.tenant(), Some(&world.acme.id));
+    verb(cx, &mut tx, &permit).await
+}
+
+fn escalates(result: authz::Result<()>) -> bool {
+    match result {
+        Ok(()) => false,
+        Err(Error::Escalation(_)) => true,
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn h29_an_admin_hands_on_only_roles_among_their_own() {
+    for world in World::both().await {
+        let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
+        let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+        let bob = world.user(&world.acme, "bob", None).await;
+        let custom = world.role_with("CUSTOM", all()).await;
+
+        for (person, name, code, refused) in [
+            (&admin, "admin", "USER", false),
+            (&admin, "admin", "ADMIN", false),
+            (&admin, "admin", "SUPER_ADMIN", true),
+            (&admin, "admin", "CUSTOM", true),
+            (&root, "root", "SUPER_ADMIN", false),
+            (&root, "root", "CUSTOM", false),
+        ] {
+            let cx = world.cx_of(&world.acme, person, name);
+            let role = world.role(&world.acme, code).await;
+            let done = attempt(&world, &cx, async |cx, tx, permit| {
+                roles::assign_in(cx, tx, permit, &Holder::from(&bob), &role, Window::ALWAYS).await
+            });
+            assert_eq!(escalates(done.await), refused, "{name} gives {code}");
+        }
+        assert!(!custom.as_str().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn h29_an_admin_cannot_take_a_role_from_those_above() {
+    for world in World::both().await {
+        let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
+        let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+        let cx = world.cx_of(&world.acme, &admin, "admin");
+        let role = world.role(&world.acme, "SUPER_ADMIN").await;
+
+        let done = attempt(&world, &cx, async |cx, tx, permit| {
+            roles::unassign_in(cx, tx, permit, &Holder::from(&root), &role).await
+        });
+
+        assert!(escalates(done.await));
+    }
+}
+
+#[tokio::test]
+async fn h29_an_admin_can_make_or_change_nothing_that_says_what_is_permitted() {
+    for world in World::both().await {
+        let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
+        let cx = world.cx_of(&world.acme, &admin, "admin");
+        let custom = world.role_with("CUSTOM", all()).await;
+        let own = world.role(&world.acme, "ADMIN").await;
+        let policy = {
+            let (cx, permit) = world.boot(&world.acme);
+            let mut rx = cx.read(&permit).await.unwrap();
+            policies::list_policies(&mut rx, &world.acme.id).await.unwrap().remove(0)
+        };
+
+        let refused = [
+            escalates(
+                attempt(&world, &cx, async |cx, tx, permit| {
+                    roles::create_role_in(cx, tx, permit, new_role("MINE")).await.map(drop)
+                })
+                .await,
+            ),
+            escalates(
+                attempt(&world, &cx, async |cx, tx, permit| {
+                    let permissions = Some(vec!["tenant:config".to_owned()]);
+                    let change = RoleChange { permissions, ..RoleChange::default() };
+                    roles::update_role_in(cx, tx, permit, &own, change, None).await.map(drop)
+                })
+                .await,
+            ),
+            escalates(
+                attempt(&world, &cx, async |cx, tx, permit| {
+                    let change =
+                        RoleChange { parent_id: Some(Some(custom.clone())), ..RoleChange::default() };
+                    roles::update_role_in(cx, tx, permit, &own, change, None).await.map(drop)
+                })
+                .await,
+            ),
+            escalates(
+                attempt(&world, &cx, async |cx, tx, permit| {
+                    roles::set_policies_in(cx, tx, permit, &own, std::slice::from_ref(&policy.id)).await
+                })
+                .await,
+            ),
+            escalates(
+                attempt(&world, &cx, async |cx, tx, permit| {
+                    roles::delete_role_in(cx, tx, permit, &custom).await
+                })
+                .await,
+            ),
+            escalates(
+                attempt(&world, &cx, async |cx, tx, permit| {
+                    let new = NewPolicy { name: "mine".to_owned(), description: None, document: all() };
+                    policies::create_policy_in(cx, tx, permit, new).await.map(drop)
+                })
+                .await,
+            ),
+            escalates(
+                attempt(&world, &cx, async |cx, tx, permit| {
+                    let change = PolicyChange { document: Some(all()), ..PolicyChange::default() };
+                    policies::update_policy_in(cx, tx, permit, &policy.id, change, None).await.map(drop)
+                })
+                .await,
+            ),
+            escalates(
+                attempt(&world, &cx, async |cx, tx, permit| {
+                    policies::delete_policy_in(cx, tx, permit, &policy.id).await
+                })
+                .await,
+            ),
+        ];
+
+        assert_eq!(refused, [true; 8]);
+    }
+}
+
+#[tokio::test]
+async fn h29_a_group_hands_on_its_roles_and_so_asks_for_them() {
+    for world in World::both().await {
+        let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
+        let cx = world.cx_of(&world.acme, &admin, "admin");
+        let (boot, permit) = world.boot(&world.acme);
+        let mut tx = boot.write(&permit).await.unwrap();
+        let mut made = Vec::new();
+        for (name, code) in [("low", "USER"), ("high", "SUPER_ADMIN")] {
+            let new = NewGroup { name: name.to_owned(), description: None };
+            let group = groups::create_group_in(&boot, &mut tx, &permit, new).await.unwrap();
+            let role = roles::find_role_by_code(&mut tx, &world.acme.id, code).await.unwrap().unwrap();
+            roles::assign_in(&boot, &mut tx, &permit, &Holder::from(&group.id), &role.id, Window::ALWAYS)
+                .await
+                .unwrap();
+            made.push(group.id);
+        }
+        tx.commit().await.unwrap();
+
+        for (group, refused) in [(&made[0], false), (&made[1], true)] {
+            let added = attempt(&world, &cx, async |cx, tx, permit| {
+                groups::add_member_in(cx, tx, permit, group, &admin.cast(), Window::ALWAYS).await
+            });
+            assert_eq!(escalates(added.await), refused, "adding to {group}");
+            let deleted = attempt(&world, &cx, async |cx, tx, permit| {
+                groups::delete_group_in(cx, tx, permit, group).await
+            });
+            assert_eq!(escalates(deleted.await), refused, "deleting {group}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn h29_whoever_holds_a_role_above_ones_own_outranks() {
+    for world in World::both().await {
+        let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
+        let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+        let user = world.user(&world.acme, "user", Some("USER")).await;
+        let nobody = world.user(&world.acme, "nobody", None).await;
+        let people = [("admin", &admin), ("root", &root), ("user", &user), ("nobody", &nobody)];
+
+        for (name, person, above) in [
+            ("admin", &admin, vec!["root"]),
+            ("root", &root, vec![]),
+            ("user", &user, vec!["admin", "root"]),
+            ("nobody", &nobody, vec!["admin", "root", "user"]),
+        ] {
+            let cx = world.cx_of(&world.acme, person, name);
+            let mut found = Vec::new();
+            for (other, id) in people {
+                if roles::outranks(&cx, &id.cast()).await.unwrap() {
+                    found.push(other);
+                }
+            }
+            assert_eq!(found, above, "above {name}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The verbs of the decision point on both databases.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod access;
+mod escalation;
+mod matrix;
+mod nouns;
+mod snapshots;
+mod world;
