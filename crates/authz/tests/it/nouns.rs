@@ -264,7 +264,7 @@ async fn resources_form_a_tree_of_names_that_are_the_tenants_own() {
         let listed = resources::list_resources(&mut tx, &world.acme.id, None).await.unwrap();
         assert_eq!(listed, [root.clone(), leaf.clone()]);
         let rest = resources::list_resources(&mut tx, &world.acme.id, Some("document:docs")).await.unwrap();
-        assert_eq!(rest, [leaf.clone()]);
+        assert_eq!(rest, std::slice::from_ref(&leaf));
         let held = resources::delete_resource_in(&mut tx, &permit, &root.id).await;
         assert_eq!(refusal(held), "in_use");
         for (name, expected) in
