@@ -1,0 +1,597 @@
+//! OAuth clients: types, rules and verbs.
+//!
+//! A client is a row, a principal and, if it is confidential, a bcrypt of its secret. Clients that the
+//! program brings along itself ([`built_in`]) have no row. INVARIANT: every registered redirect address
+//! passed [`redirect::check_registered`].
+
+mod checks;
+pub mod http;
+mod seed;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use authz::principals::{PrincipalKind, PrincipalRow};
+use authz::{Action, Cx, Event, Permit, Purpose, Rx, Target, Tx};
+use base::id::{ClientId, TenantId};
+use base::{Secret, Timestamp};
+use jose::Algorithm;
+
+use crate::Service;
+use crate::error::{Error, Result};
+use crate::protocol::{redirect, scope};
+use crate::secrets::SecretHash;
+
+pub use seed::{DefaultClients, seed_default_clients_in};
+
+/// The longest life of an access token, in seconds.
+pub const ACCESS_TTL_SECONDS_MAX: i64 = 86_400;
+/// The longest life of a refresh token, in seconds.
+pub const REFRESH_TTL_SECONDS_MAX: i64 = 90 * 86_400;
+/// The usual life of an access token, in seconds (requirement B2.9).
+pub const ACCESS_TTL_SECONDS: i64 = 900;
+/// The usual life of a refresh token, in seconds (requirement B2.9).
+pub const REFRESH_TTL_SECONDS: i64 = 7 * 86_400;
+
+/// The `client_id` of the command line, a public client that has no row.
+pub const CLI_CLIENT_ID: &str = "signet-cli";
+
+/// Whether a client may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientStatus {
+    /// It may.
+    Active,
+    /// It is refused everywhere, and its tokens with it.
+    Disabled,
+}
+
+impl ClientStatus {
+    const fn stored(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Disabled => "DISABLED",
+        }
+    }
+}
+
+/// A client.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The row's id; `builtin:…` for a client of the program.
+    pub id: ClientId,
+    /// The public name, unique in the tenant, immutable.
+    pub client_id: String,
+    /// The name for people.
+    pub name: String,
+    /// What it is.
+    pub description: Option<String>,
+    /// How it authenticates: `client_secret_basic`, `client_secret_post`, `none`.
+    pub methods: Vec<String>,
+    /// What it may ask the token endpoint for.
+    pub grants: Vec<String>,
+    /// Where codes may be sent.
+    pub redirect_uris: Vec<String>,
+    /// Where a browser may be sent after signing out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// What it may ask for.
+    pub scopes: Vec<String>,
+    /// Kept for imports; every authorization request needs S256, whatever it says.
+    pub require_proof_key: bool,
+    /// Whether the person is asked.
+    pub require_consent: bool,
+    /// Whether it may be used.
+    pub status: ClientStatus,
+    /// Life of access tokens, in seconds.
+    pub access_token_ttl_seconds: i64,
+    /// Life of refresh tokens, in seconds, each anew.
+    pub refresh_token_ttl_seconds: i64,
+    /// Algorithm of ID tokens.
+    pub id_token_alg: Algorithm,
+    /// Algorithm of access tokens.
+    pub access_token_alg: Algorithm,
+    /// Audiences of access tokens besides Signet itself.
+    pub audience: Vec<String>,
+    /// Patterns for which the client is an enforcement point.
+    pub evaluation: serde_json::Value,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts changes.
+    pub version: i64,
+    pub(crate) secret_hash: Option<SecretHash>,
+}
+
+impl Client {
+    /// Whether the client keeps a secret.
+    pub fn is_confidential(&self) -> bool {
+        self.secret_hash.is_some()
+    }
+
+    /// Whether the program brings it along: it has no row, and consent is asked each time, because any
+    /// program on the person's machine can pose as it (RFC 8252 section 8.6).
+    pub fn is_built_in(&self) -> bool {
+        self.id.as_str().starts_with("builtin:")
+    }
+
+    /// Whether it may use a grant type.
+    pub fn may(&self, grant: &str) -> bool {
+        self.grants.iter().any(|known| known == grant)
+    }
+
+    /// The registered redirect address that the presented one is.
+    pub fn matches_redirect(&self, presented: &str) -> bool {
+        let public = !self.is_confidential();
+        self.redirect_uris.iter().any(|registered| redirect::matches(registered, presented, public))
+    }
+
+    /// The row's id where there is a row, for columns that refer to it.
+    pub(crate) fn row_id(&self) -> Option<&ClientId> {
+        (!self.is_built_in()).then_some(&self.id)
+    }
+}
+
+/// A client to be made.
+#[derive(Debug, Clone)]
+pub struct NewClient {
+    /// The public name: 1 to 64 of `[A-Za-z0-9_-]`; a random one where none is given.
+    pub client_id: Option<String>,
+    /// The name for people.
+    pub name: String,
+    /// What it is.
+    pub description: Option<String>,
+    /// How it authenticates.
+    pub methods: Vec<String>,
+    /// What it may ask the token endpoint for.
+    pub grants: Vec<String>,
+    /// Where codes may be sent.
+    pub redirect_uris: Vec<String>,
+    /// Where a browser may be sent after signing out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// What it may ask for.
+    pub scopes: Vec<String>,
+    /// Whether the person is asked.
+    pub require_consent: bool,
+    /// Life of access tokens, in seconds.
+    pub access_token_ttl_seconds: i64,
+    /// Life of refresh tokens, in seconds.
+    pub refresh_token_ttl_seconds: i64,
+    /// Algorithm of ID tokens.
+    pub id_token_alg: Algorithm,
+    /// Algorithm of access tokens.
+    pub access_token_alg: Algorithm,
+    /// Audiences of access tokens besides Signet itself.
+    pub audience: Vec<String>,
+    /// The secret of a confidential client, hashed before the transaction began.
+    pub secret: Option<SecretHash>,
+}
+
+impl NewClient {
+    /// A client with the usual lifetimes and algorithms, asking for consent.
+    pub fn named(name: &str) -> Self {
+        Self {
+            client_id: None,
+            name: name.to_owned(),
+            description: None,
+            methods: Vec::new(),
+            grants: Vec::new(),
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            scopes: Vec::new(),
+            require_consent: true,
+            access_token_ttl_seconds: ACCESS_TTL_SECONDS,
+            refresh_token_ttl_seconds: REFRESH_TTL_SECONDS,
+            id_token_alg: Algorithm::Rs256,
+            access_token_alg: Algorithm::EdDsa,
+            audience: Vec::new(),
+            secret: None,
+        }
+    }
+
+    /// Whether the methods ask for a secret.
+    pub fn needs_secret(&self) -> bool {
+        checks::needs_secret(&self.methods)
+    }
+}
+
+/// What to change; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct ClientChange {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another description, or none.
+    pub description: Option<Option<String>>,
+    /// Other grant types.
+    pub grants: Option<Vec<String>>,
+    /// Other redirect addresses.
+    pub redirect_uris: Option<Vec<String>>,
+    /// Other addresses after signing out.
+    pub post_logout_redirect_uris: Option<Vec<String>>,
+    /// Other scopes.
+    pub scopes: Option<Vec<String>>,
+    /// Whether the person is asked.
+    pub require_consent: Option<bool>,
+    /// Whether it may be used.
+    pub status: Option<ClientStatus>,
+    /// Life of access tokens, in seconds.
+    pub access_token_ttl_seconds: Option<i64>,
+    /// Life of refresh tokens, in seconds.
+    pub refresh_token_ttl_seconds: Option<i64>,
+    /// Algorithm of ID tokens.
+    pub id_token_alg: Option<Algorithm>,
+    /// Algorithm of access tokens.
+    pub access_token_alg: Option<Algorithm>,
+    /// Audiences of access tokens besides Signet itself.
+    pub audience: Option<Vec<String>>,
+}
+
+/// The client of the program with this public name.
+pub fn built_in(client_id: &str) -> Option<Client> {
+    (client_id == CLI_CLIENT_ID).then(|| Client {
+        // INVARIANT: the text is an id.
+        id: ClientId::parse("builtin:signet-cli").unwrap_or_else(|_| unreachable_id()),
+        client_id: CLI_CLIENT_ID.to_owned(),
+        name: "Signet command line".to_owned(),
+        description: None,
+        methods: vec!["none".to_owned()],
+        grants: vec!["authorization_code".to_owned(), "refresh_token".to_owned()],
+        redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+        post_logout_redirect_uris: Vec::new(),
+        scopes: [scope::OPENID, "profile", scope::OFFLINE_ACCESS, scope::SIGNET].map(str::to_owned).to_vec(),
+        require_proof_key: true,
+        require_consent: true,
+        status: ClientStatus::Active,
+        access_token_ttl_seconds: ACCESS_TTL_SECONDS,
+        refresh_token_ttl_seconds: REFRESH_TTL_SECONDS,
+        id_token_alg: Algorithm::EdDsa,
+        access_token_alg: Algorithm::EdDsa,
+        audience: Vec::new(),
+        evaluation: serde_json::json!([]),
+        created_at: Timestamp::from_seconds(0),
+        updated_at: Timestamp::from_seconds(0),
+        version: 1,
+        secret_hash: None,
+    })
+}
+
+fn unreachable_id() -> ClientId {
+    ClientId::fresh(Timestamp::from_seconds(0), &base::SeededRandom::new(0))
+}
+
+/// Adds a client to the permit's tenant, with its principal.
+///
+/// Fails with [`authz::Error::Invalid`] for a value that is wrong and [`authz::Error::Taken`] for a
+/// `client_id` that exists.
+pub async fn create_client_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewClient) -> Result<Client> {
+    let client_id = new.client_id.clone();
+    let id = cx.fresh_id();
+    insert_in(cx, tx, permit, id, client_id, new, ClientStatus::Active).await
+}
+
+/// Adds a client under a given id: for [`create_client_in`] and the default data.
+async fn insert_in(
+    cx: &Cx,
+    tx: &mut Tx,
+    permit: &Permit,
+    id: ClientId,
+    client_id: Option<String>,
+    new: NewClient,
+    status: ClientStatus,
+) -> Result<Client> {
+    let tenant = tenant_of(permit)?;
+    let client_id = client_id.unwrap_or_else(|| id.to_string());
+    let now = cx.now();
+    let client = Client {
+        id,
+        client_id,
+        name: new.name,
+        description: new.description,
+        methods: new.methods,
+        grants: new.grants,
+        redirect_uris: new.redirect_uris,
+        post_logout_redirect_uris: new.post_logout_redirect_uris,
+        scopes: new.scopes,
+        require_proof_key: true,
+        require_consent: new.require_consent,
+        status,
+        access_token_ttl_seconds: new.access_token_ttl_seconds,
+        refresh_token_ttl_seconds: new.refresh_token_ttl_seconds,
+        id_token_alg: new.id_token_alg,
+        access_token_alg: new.access_token_alg,
+        audience: new.audience,
+        evaluation: serde_json::json!([]),
+        created_at: now,
+        updated_at: now,
+        version: 1,
+        secret_hash: new.secret,
+    };
+    checks::check(&client)?;
+    if built_in(&client.client_id).is_some() {
+        return Err(taken(&client.client_id));
+    }
+    store::insert(tx, &tenant, &client).await.map_err(|error| {
+        if error.is_unique("uq_oauth2_clients_tenant_id_client_id") {
+            taken(&client.client_id)
+        } else {
+            error.into()
+        }
+    })?;
+    sync_principal(tx, permit, &tenant, &client).await?;
+    tx.record(permit, event("client.created", &tenant, &client));
+    tx.decisions_change(permit);
+    Ok(client)
+}
+
+/// Changes a client of the permit's tenant. Disabling it stops its tokens at once.
+///
+/// Fails with [`authz::Error::NotFound`], with [`authz::Error::Stale`] if `version` is given and another
+/// one is stored, and with [`authz::Error::Invalid`].
+pub async fn update_client_in(
+    cx: &Cx,
+    tx: &mut Tx,
+    permit: &Permit,
+    id: &ClientId,
+    change: ClientChange,
+    version: Option<i64>,
+) -> Result<Client> {
+    let tenant = tenant_of(permit)?;
+    let old = find_client(tx, &tenant, id).await?.ok_or(authz::Error::NotFound("client"))?;
+    if version.is_some_and(|expected| expected != old.version) {
+        return Err(authz::Error::Stale.into());
+    }
+    let mut client = apply(old.clone(), change);
+    checks::check(&client)?;
+    client.updated_at = cx.now().max(Timestamp::from_micros(old.updated_at.as_micros() + 1));
+    client.version = old.version + 1;
+    if store::update(tx, &tenant, &client, old.version).await? == 0 {
+        return Err(authz::Error::Stale.into());
+    }
+    sync_principal(tx, permit, &tenant, &client).await?;
+    tx.record(permit, event("client.updated", &tenant, &client));
+    tx.decisions_change(permit);
+    Ok(client)
+}
+
+/// The client's principal. A client that never acts for itself has none: its id may even be a person's,
+/// as with the default clients, whose ids are those of the first users.
+async fn own_principal(rx: &mut Rx, tenant: &TenantId, client: &Client) -> Result<Option<PrincipalRow>> {
+    let found = authz::principals::find(rx, tenant, &client.id.cast()).await?;
+    Ok(found.filter(|row| row.kind == PrincipalKind::Client))
+}
+
+/// Makes the client a principal where it may act for itself, active exactly while it may.
+async fn sync_principal(tx: &mut Tx, permit: &Permit, tenant: &TenantId, client: &Client) -> Result<()> {
+    let acts = client.may("client_credentials");
+    let active = acts && client.status == ClientStatus::Active;
+    match own_principal(tx, tenant, client).await? {
+        Some(row) if row.active != active => {
+            authz::principals::set_active_in(tx, permit, &client.id.cast(), active).await?;
+        }
+        Some(_) => {}
+        None if acts => {
+            authz::principals::insert_in(tx, tenant, &client.id.cast(), PrincipalKind::Client, active)
+                .await?;
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+fn apply(mut client: Client, change: ClientChange) -> Client {
+    fn set<T>(slot: &mut T, value: Option<T>) {
+        if let Some(value) = value {
+            *slot = value;
+        }
+    }
+    set(&mut client.name, change.name);
+    set(&mut client.description, change.description);
+    set(&mut client.grants, change.grants);
+    set(&mut client.redirect_uris, change.redirect_uris);
+    set(&mut client.post_logout_redirect_uris, change.post_logout_redirect_uris);
+    set(&mut client.scopes, change.scopes);
+    set(&mut client.require_consent, change.require_consent);
+    set(&mut client.status, change.status);
+    set(&mut client.access_token_ttl_seconds, change.access_token_ttl_seconds);
+    set(&mut client.refresh_token_ttl_seconds, change.refresh_token_ttl_seconds);
+    set(&mut client.id_token_alg, change.id_token_alg);
+    set(&mut client.access_token_alg, change.access_token_alg);
+    set(&mut client.audience, change.audience);
+    client
+}
+
+/// Replaces the secret of a confidential client. The old one stops at once; tokens stay.
+pub async fn set_secret_in(
+    cx: &Cx,
+    tx: &mut Tx,
+    permit: &Permit,
+    id: &ClientId,
+    hash: &SecretHash,
+) -> Result<Client> {
+    let tenant = tenant_of(permit)?;
+    let mut client = find_client(tx, &tenant, id).await?.ok_or(authz::Error::NotFound("client"))?;
+    if !checks::needs_secret(&client.methods) {
+        return Err(authz::Error::InUse("a public client has no secret".to_owned()).into());
+    }
+    let old = client.version;
+    client.secret_hash = Some(hash.clone());
+    client.updated_at = cx.now().max(Timestamp::from_micros(client.updated_at.as_micros() + 1));
+    client.version += 1;
+    if store::update(tx, &tenant, &client, old).await? == 0 {
+        return Err(authz::Error::Stale.into());
+    }
+    tx.record(permit, event("client.secret_rotated", &tenant, &client));
+    tx.decisions_change(permit);
+    Ok(client)
+}
+
+/// Removes a client with its principal, its roles, its consents and all its grants and tokens.
+///
+/// Fails with [`authz::Error::NotFound`] and [`authz::Error::Stale`].
+pub async fn delete_client_in(
+    tx: &mut Tx,
+    permit: &Permit,
+    id: &ClientId,
+    version: Option<i64>,
+) -> Result<()> {
+    let tenant = tenant_of(permit)?;
+    let client = find_client(tx, &tenant, id).await?.ok_or(authz::Error::NotFound("client"))?;
+    if version.is_some_and(|expected| expected != client.version) {
+        return Err(authz::Error::Stale.into());
+    }
+    if own_principal(tx, &tenant, &client).await?.is_some() {
+        authz::principals::delete_in(tx, permit, &client.id.cast()).await?;
+    }
+    store::delete(tx, &tenant, id).await?;
+    tx.record(permit, event("client.deleted", &tenant, &client));
+    tx.decisions_change(permit);
+    Ok(())
+}
+
+/// The client of this id in the tenant.
+pub async fn find_client(rx: &mut Rx, tenant: &TenantId, id: &ClientId) -> Result<Option<Client>> {
+    Ok(store::find(rx, tenant, id).await?)
+}
+
+/// The client of this public name in the tenant; the program's own ones are not among them.
+pub async fn find_client_by_client_id(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    client_id: &str,
+) -> Result<Option<Client>> {
+    Ok(store::find_by_client_id(rx, tenant, client_id).await?)
+}
+
+/// Clients of the tenant by public name, after `after`, whose name begins with `prefix`; for lists and
+/// exports. At most `limit`.
+pub async fn list_clients(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    prefix: Option<&str>,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Client>> {
+    Ok(store::list(rx, tenant, prefix, after, limit).await?)
+}
+
+fn tenant_of(permit: &Permit) -> Result<TenantId> {
+    permit.tenant().cloned().ok_or(Error::Authz(authz::Error::NotFound("tenant")))
+}
+
+fn taken(client_id: &str) -> Error {
+    authz::Error::Taken { noun: "client", name: client_id.to_owned() }.into()
+}
+
+fn event(action: &'static str, tenant: &TenantId, client: &Client) -> Event {
+    Event::done(action, Target::member(&client.id).name(Some(tenant.as_str()))).details(serde_json::json!({
+        "client_id": client.client_id,
+        "name": client.name,
+        "status": client.status.stored(),
+        "grants": client.grants,
+        "scopes": client.scopes,
+        "redirect_uris": client.redirect_uris,
+    }))
+}
+
+/// A client with the secret that is shown once.
+pub struct Shown {
+    /// The client.
+    pub client: Client,
+    /// The secret of a confidential client.
+    pub secret: Option<Secret<String>>,
+}
+
+impl Service {
+    /// Makes a client; a confidential one gets a random secret, answered this once.
+    pub async fn create_client(&self, cx: &Cx, mut new: NewClient) -> Result<Shown> {
+        let permit = cx.authorize(Action::ClientCreate, &Target::all("client")).await?;
+        let mut secret = None;
+        if new.needs_secret() {
+            let fresh = self.secrets().fresh(cx).await?;
+            new.secret = Some(fresh.hash);
+            secret = Some(fresh.secret);
+        }
+        let mut tx = cx.write(&permit).await?;
+        let client = create_client_in(cx, &mut tx, &permit, new).await?;
+        tx.commit().await?;
+        Ok(Shown { client, secret })
+    }
+
+    /// Reads a client.
+    pub async fn read_client(&self, cx: &Cx, id: &ClientId) -> Result<Client> {
+        let permit = cx.authorize(Action::ClientRead, &Target::member(id)).await?;
+        let mut rx = cx.read(&permit).await?;
+        let found = find_client(&mut rx, &cx.tenant()?.id, id).await?;
+        found.ok_or(Error::Authz(authz::Error::NotFound("client")))
+    }
+
+    /// Changes a client.
+    pub async fn update_client(
+        &self,
+        cx: &Cx,
+        id: &ClientId,
+        change: ClientChange,
+        version: Option<i64>,
+    ) -> Result<Client> {
+        let permit = cx.authorize(Action::ClientUpdate, &Target::member(id)).await?;
+        refuse_higher(cx, id).await?;
+        let mut tx = cx.write(&permit).await?;
+        let client = update_client_in(cx, &mut tx, &permit, id, change, version).await?;
+        tx.commit().await?;
+        Ok(client)
+    }
+
+    /// Gives a confidential client another secret, answered this once.
+    pub async fn rotate_client_secret(&self, cx: &Cx, id: &ClientId) -> Result<Shown> {
+        let permit = cx.authorize(Action::ClientUpdate, &Target::member(id)).await?;
+        refuse_higher(cx, id).await?;
+        let fresh = self.secrets().fresh(cx).await?;
+        let mut tx = cx.write(&permit).await?;
+        let client = set_secret_in(cx, &mut tx, &permit, id, &fresh.hash).await?;
+        tx.commit().await?;
+        Ok(Shown { client, secret: Some(fresh.secret) })
+    }
+
+    /// Removes a client.
+    pub async fn delete_client(&self, cx: &Cx, id: &ClientId, version: Option<i64>) -> Result<()> {
+        let permit = cx.authorize(Action::ClientDelete, &Target::member(id)).await?;
+        refuse_higher(cx, id).await?;
+        let mut tx = cx.write(&permit).await?;
+        delete_client_in(&mut tx, &permit, id, version).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The client of a public name, from memory while nothing changed in the tenant.
+    pub async fn find_by_name(&self, cx: &Cx, client_id: &str) -> Result<Option<Arc<Client>>> {
+        if let Some(client) = built_in(client_id) {
+            return Ok(Some(Arc::new(client)));
+        }
+        let tenant = &cx.tenant()?.id;
+        let version = self.core().version(tenant);
+        let key = (tenant.clone(), client_id.to_owned());
+        if let Some((known, client)) = self.client_cache().get(&key)
+            && known >= version
+        {
+            return Ok(Some(client));
+        }
+        let mut rx = cx.read(&cx.purpose(Purpose::Resolve)).await?;
+        // An absent client is not kept: whoever asks for names that do not exist fills no memory.
+        let Some(client) = find_client_by_client_id(&mut rx, tenant, client_id).await? else {
+            return Ok(None);
+        };
+        let client = Arc::new(client);
+        self.client_cache().insert(key, (version, client.clone()));
+        Ok(Some(client))
+    }
+}
+
+/// Whoever may change clients may not take over one that holds roles above their own.
+async fn refuse_higher(cx: &Cx, id: &ClientId) -> Result<()> {
+    if authz::roles::outranks(cx, &id.cast()).await? {
+        return Err(authz::Error::Escalation("the client holds roles that you do not".to_owned()).into());
+    }
+    Ok(())
+}
