@@ -71,6 +71,19 @@ impl Error {
         }])
     }
 
+    /// Puts the pointers of wrong fields below the member that they are in.
+    pub(crate) fn below(self, member: &str) -> Self {
+        match self {
+            Self::Invalid(mut fields) => {
+                for field in &mut fields {
+                    field.pointer.insert_str(0, member);
+                }
+                Self::Invalid(fields)
+            }
+            other => other,
+        }
+    }
+
     /// Names the unique value that a refused row would have repeated.
     pub(crate) fn of_row(error: StoreError) -> Self {
         const TAKEN: &[(&str, &str, &str)] = &[

@@ -30,7 +30,10 @@ use web::CursorKey;
 pub use config::TenantConfig;
 pub use error::{Error, Result};
 pub use password::PasswordHash;
-pub use seeds::{seed_admin_in, seed_default_tenant_in, seed_demo_user_in};
+pub use seeds::{
+    ADMIN_ID, ADMIN_USERNAME, DEFAULT_TENANT_CODE, DEFAULT_TENANT_ID, seed_admin_in, seed_default_tenant_in,
+    seed_demo_user_in,
+};
 pub use tenants::{NewTenant, Tenant, TenantStatus};
 pub use users::{NewUser, Profile, StatusChange, User, UserChange, UserStatus};
 

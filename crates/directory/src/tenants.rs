@@ -203,7 +203,8 @@ impl Service {
             let inside = cx.enter(Arc::new(tenant.to_ref())).await?;
             let permit = inside.authorize(Action::UserCreate, &Target::all("user")).await?;
             let new = NewUser { must_change_password: true, ..admin };
-            let user = users::insert_in(&inside, &mut tx, &permit, new).await?;
+            let user =
+                users::insert_in(&inside, &mut tx, &permit, new).await.map_err(|e| e.below("/admin"))?;
             users::give_role_in(&inside, &mut tx, &permit, &user.id, roles::SUPER_ADMIN).await?;
         }
         tx.commit().await?;
@@ -384,6 +385,11 @@ pub async fn change_tenant_status(cx: &Cx, id: &TenantId, change: TenantStatusCh
     let tenant = load_again(&mut tx, id).await?;
     tx.commit().await?;
     Ok(tenant)
+}
+
+/// The tenant of this code, deleted ones excepted, for verbs that already hold a permit.
+pub async fn find_by_code(rx: &mut Rx, code: &str) -> Result<Option<Tenant>> {
+    Ok(store::find_by_code(rx, code).await?)
 }
 
 /// The tenant of this id, deleted ones excepted, for verbs that already hold a permit.

@@ -4,8 +4,6 @@ mod change;
 pub(crate) mod http;
 mod status;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use authz::{Action, Actor, Cx, Event, Permit, Rx, Target, Tx, principals, roles};
 use base::Timestamp;

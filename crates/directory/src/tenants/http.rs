@@ -182,7 +182,7 @@ async fn create(
     cx: Cx,
     Json(body): Json<NewTenantBody>,
 ) -> Result<(StatusCode, HeaderMap, Tagged<TenantBody>), Failure> {
-    let admin = body.admin.map(|admin| admin.parse(&cx)).transpose().map_err(|e| below(e, "/admin"))?;
+    let admin = body.admin.map(|admin| admin.parse(&cx)).transpose().map_err(|e| e.below("/admin"))?;
     let new =
         NewTenant { code: body.code, name: body.name, config: body.config.unwrap_or_else(|| json!({})) };
     let tenant = service.create_tenant(&cx, new, admin).await?;
@@ -191,19 +191,6 @@ async fn create(
         headers.insert(HeaderName::from_static("location"), value);
     }
     Ok((StatusCode::CREATED, headers, tagged(tenant)?))
-}
-
-/// Puts the pointers of wrong fields below the member that they are in.
-fn below(error: Error, member: &str) -> Error {
-    match error {
-        Error::Invalid(mut fields) => {
-            for field in &mut fields {
-                field.pointer.insert_str(0, member);
-            }
-            Error::Invalid(fields)
-        }
-        other => other,
-    }
 }
 
 /// Reads a tenant.

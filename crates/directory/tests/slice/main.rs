@@ -1,0 +1,8 @@
+//! The slice over HTTP on both databases: one world for each database and test.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod openapi;
+mod seeds;
+mod tenants;
+mod users;
+mod world;

@@ -1,0 +1,236 @@
+//! Tenants on the platform and inside.
+
+use http::Method;
+use serde_json::json;
+use store::Sql;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_new_tenant_has_three_roles_26_permissions_and_its_administrator() {
+    for world in World::both().await {
+        let body = json!({
+            "code": "globex", "name": "Globex", "config": {"password_policy": {"min_length": 12}},
+            "admin": {"username": "hank", "email": "hank@globex.example"},
+        });
+        let made = world.post(&world.platform(), "/api/v1/tenants", body).await;
+
+        assert_eq!(made.status, 201, "{:?} {}", world.backend(), made.body);
+        assert_eq!(made.body["issuer"], "https://id.test/t/globex");
+        assert_eq!(made.body["config"]["password_policy"]["min_length"], 12);
+        assert_eq!(made.body["config"]["password_policy"]["history_count"], 5);
+        assert_eq!(made.body["account_number"].as_str().unwrap().len(), 12);
+        for (sql, expected) in [
+            ("SELECT COUNT(*) FROM roles WHERE tenant_id = $1", 3),
+            ("SELECT COUNT(*) FROM permissions WHERE tenant_id = $1", 26),
+            ("SELECT COUNT(*) FROM users WHERE tenant_id = $1 AND must_change_password", 1),
+            (
+                "SELECT COUNT(*) FROM user_roles ur JOIN roles r ON r.id = ur.role_id \
+                 WHERE ur.tenant_id = $1 AND r.code = 'SUPER_ADMIN'",
+                1,
+            ),
+            ("SELECT COUNT(*) FROM policy_versions WHERE tenant_id = $1", 1),
+        ] {
+            assert_eq!(world.one::<i64>(Sql::new(sql).bind(made.id())).await, expected, "{sql}");
+        }
+        let found = world.service.tenant_by_issuer("https://id.test/t/globex").await.unwrap().unwrap();
+        assert_eq!(found.id.as_str(), made.id());
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_fails_leaves_nothing_behind() {
+    for world in World::both().await {
+        let before: i64 = world.one(Sql::new("SELECT COUNT(*) FROM permissions")).await;
+        let admin = json!({"username": "x", "email": "no address"});
+        for (body, status, code) in [
+            (json!({"code": "acme", "name": "Other"}), 409, "code_taken"),
+            (json!({"code": "other", "name": "Acme"}), 409, "name_taken"),
+            (json!({"code": "api", "name": "Other"}), 422, "invalid_body"),
+            (json!({"code": "Other", "name": "Other"}), 422, "invalid_body"),
+            (json!({"code": "other", "name": " "}), 422, "invalid_body"),
+            (json!({"code": "other", "name": "a\u{0}b"}), 422, "invalid_body"),
+            (json!({"code": "other", "name": "Other", "config": {"x": 1}}), 422, "invalid_body"),
+            (json!({"code": "other", "name": "Other", "admin": admin}), 422, "invalid_body"),
+            (json!({"code": "other", "name": "Other", "id": "mine"}), 422, "invalid_body"),
+            (json!({"code": "other", "name": "Other", "issuer": "https://evil"}), 422, "invalid_body"),
+            (json!({"code": "other"}), 422, "invalid_body"),
+        ] {
+            world.post(&world.platform(), "/api/v1/tenants", body).await.refused(status, code);
+        }
+
+        let admin =
+            json!({"code": "other", "name": "Other", "admin": {"username": "x", "email": "no address"}});
+        let answer = world.post(&world.platform(), "/api/v1/tenants", admin).await;
+        assert_eq!(answer.pointers(), ["/admin/email"]);
+        let after: i64 = world.one(Sql::new("SELECT COUNT(*) FROM permissions")).await;
+        assert_eq!(before, after, "{:?}", world.backend());
+        assert!(world.service.tenant_by_code("other").await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_super_admin_is_refused_every_platform_operation() {
+    for world in World::both().await {
+        let id = world.boss_id().await;
+        let boss = world.cx(authz::Place::Platform, &world.acme, &id);
+        let own = format!("/api/v1/tenants/{}", world.acme.id);
+        for (method, path, body) in [
+            (Method::GET, "/api/v1/tenants".to_owned(), None),
+            (Method::POST, "/api/v1/tenants".to_owned(), Some(json!({"code": "evil", "name": "Evil"}))),
+            (Method::GET, own.clone(), None),
+            (Method::PATCH, own.clone(), Some(json!({"name": "Evil"}))),
+            (Method::PATCH, format!("{own}/config"), Some(json!({}))),
+            (Method::POST, format!("{own}/suspend"), None),
+            (Method::POST, format!("{own}/deactivate"), None),
+            (Method::POST, format!("{own}/activate"), None),
+        ] {
+            world.send(&boss, method, &path, Some("*"), body).await.refused(403, "denied");
+        }
+
+        assert!(world.events("access.denied").await >= 8);
+    }
+}
+
+#[tokio::test]
+async fn tenants_are_listed_in_pages_and_found_by_the_beginning_of_their_code() {
+    for world in World::both().await {
+        let platform = world.platform();
+        for code in ["beta-1", "beta-2", "zeta"] {
+            let body = json!({"code": code, "name": code});
+            world.post(&platform, "/api/v1/tenants", body).await.ok();
+        }
+        let mut seen = Vec::new();
+        let mut path = "/api/v1/tenants?limit=2".to_owned();
+        loop {
+            let page = world.get(&platform, &path).await.ok().body;
+            let items = page["items"].as_array().unwrap();
+            seen.extend(items.iter().map(|t| t["code"].as_str().unwrap().to_owned()));
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("/api/v1/tenants?limit=2&cursor={next}");
+        }
+
+        assert_eq!(seen, ["acme", "beta-1", "beta-2", "default", "zeta"]);
+        let found = world.get(&platform, "/api/v1/tenants?q=BETA").await.ok().body;
+        assert_eq!(found["items"].as_array().unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_is_renamed_and_configured_from_inside_and_from_the_platform() {
+    for world in World::both().await {
+        let boss = world.boss().await;
+        let read = world.get(&boss, "/api/v1/tenant").await.ok();
+        let path = format!("/api/v1/tenants/{}", world.acme.id);
+
+        let renamed = world
+            .send(
+                &boss,
+                Method::PATCH,
+                "/api/v1/tenant",
+                Some(&read.etag()),
+                Some(json!({"name": "Acme Ltd"})),
+            )
+            .await
+            .ok();
+        assert_eq!(renamed.body["name"], "Acme Ltd");
+        assert_ne!(renamed.etag(), read.etag());
+        let stale = world
+            .send(&boss, Method::PATCH, "/api/v1/tenant", Some(&read.etag()), Some(json!({"name": "B"})))
+            .await;
+        stale.refused(412, "stale");
+        let none = world.send(&boss, Method::PATCH, "/api/v1/tenant", None, Some(json!({"name": "B"}))).await;
+        none.refused(428, "if_match_required");
+        let from_above = world.patch(&world.platform(), &path, json!({"name": "Acme GmbH"})).await.ok();
+        assert_eq!(from_above.body["name"], "Acme GmbH");
+        world
+            .patch(&world.platform(), &path, json!({"name": "Default Tenant"}))
+            .await
+            .refused(409, "name_taken");
+
+        let config = json!({"password_policy": {"min_length": 14}});
+        let configured = world.patch(&boss, "/api/v1/tenant/config", config).await.ok();
+        assert_eq!(configured.body["password_policy"]["min_length"], 14);
+        let fresh = world.service.tenant_by_code("acme").await.unwrap().unwrap();
+        let policy = directory::TenantConfig::of(&fresh).unwrap().password_policy;
+        assert_eq!((policy.min_length, fresh.name.as_str()), (14, "Acme GmbH"));
+        let other = directory::TenantConfig::of(&world.default).unwrap();
+        assert_eq!(other.password_policy.min_length, 8, "the other tenant keeps its own");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_refused_with_the_place_and_changes_nothing() {
+    for world in World::both().await {
+        let boss = world.boss().await;
+        for (patch, pointer) in [
+            (json!({"password_policy": {"min_length": 2}}), "/password_policy/min_length"),
+            (json!({"password_policy": {"min_length": "9"}}), "/password_policy/min_length"),
+            (json!({"nonsense": true}), "/nonsense"),
+            (json!({"default_role": "NOBODY"}), "/default_role"),
+            (json!({"default_role": "\u{0}"}), "/default_role"),
+        ] {
+            let answer = world.patch(&boss, "/api/v1/tenant/config", patch).await;
+            answer.refused(422, "invalid_body");
+            assert_eq!(answer.pointers(), [pointer]);
+        }
+
+        let config = world.get(&boss, "/api/v1/tenant/config").await.ok().body;
+        assert_eq!(config["password_policy"]["min_length"], 8);
+        assert_eq!(world.events("tenant.config_updated").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_denies_its_own_super_admin_until_it_is_activated() {
+    for world in World::both().await {
+        let platform = world.platform();
+        let path = format!("/api/v1/tenants/{}", world.acme.id);
+        let id = world.boss_id().await;
+
+        world.act(&platform, &format!("{path}/suspend")).await.ok();
+        world.act(&platform, &format!("{path}/suspend")).await.refused(409, "illegal_status_change");
+        let suspended = world.service.tenant_by_code("acme").await.unwrap().unwrap();
+        assert!(!suspended.active);
+        let boss = world.cx(authz::Place::Tenant(suspended), &world.acme, &id);
+        world.get(&boss, "/api/v1/tenant").await.refused(403, "denied");
+
+        world.act(&platform, &format!("{path}/activate")).await.ok();
+        let active = world.service.tenant_by_id(&world.acme.id).await.unwrap().unwrap();
+        let boss = world.cx(authz::Place::Tenant(active), &world.acme, &id);
+        world.get(&boss, "/api/v1/tenant").await.ok();
+        let own = format!("/api/v1/tenants/{}/suspend", world.default.id);
+        world.act(&platform, &own).await.refused(409, "own_account");
+    }
+}
+
+#[tokio::test]
+async fn another_node_sees_a_changed_tenant_after_it_looked_at_the_versions() {
+    for world in World::both().await {
+        let store = store::Store::open(&store::StoreOptions::new(&world.db.url)).await.unwrap();
+        let random = std::sync::Arc::new(base::SeededRandom::new(5));
+        let core = authz::Core::new(store.clone(), world.clock.clone(), random).unwrap();
+        let other = directory::Service::new(core.clone(), kms::testing_kms(), "https://id.test".to_owned());
+        let before = other.tenant_by_code("acme").await.unwrap().unwrap();
+
+        let path = format!("/api/v1/tenants/{}", world.acme.id);
+        world.act(&world.platform(), &format!("{path}/suspend")).await.ok();
+        core.refresh_versions().await.unwrap();
+
+        assert!(before.active);
+        assert!(!other.tenant_by_code("acme").await.unwrap().unwrap().active, "{:?}", world.backend());
+        assert!(!other.tenant_by_issuer("https://id.test/t/acme").await.unwrap().unwrap().active);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn names_that_no_tenant_has_find_nothing() {
+    for world in World::both().await {
+        let long = "x".repeat(10_000);
+        for code in ["", "nobody", "ACME", "acme'--", "acme\0", "acme%00", "%", &long] {
+            assert!(world.service.tenant_by_code(code).await.unwrap().is_none(), "{code}");
+            assert!(world.service.tenant_by_issuer(code).await.unwrap().is_none(), "{code}");
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! People: verbs over HTTP.
+
+use http::Method;
+use serde_json::{Value, json};
+use store::Sql;
+
+use crate::world::World;
+
+const ADMIN: &str = "/api/v1/users/00000000-0000-0000-0000-000000000001";
+
+#[tokio::test]
+async fn a_person_is_added_with_the_default_role_and_found_in_any_case() {
+    for world in World::both().await {
+        let admin = world.admin();
+        let body = json!({
+            "username": "Alice", "email": "Alice@Example.com", "phone": "+4915112345678",
+            "first_name": "Alice", "last_name": "Liddell", "attributes": {"team": "red"},
+        });
+
+        let added = world.post(&admin, "/api/v1/users", body).await;
+
+        assert_eq!(added.status, 201, "{:?} {}", world.backend(), added.body);
+        let location = added.headers["location"].to_str().unwrap();
+        assert_eq!(location, format!("/t/default/api/v1/users/{}", added.id()));
+        assert_eq!(added.body["status"], "active");
+        assert_eq!(added.body["locale"], "zh-CN");
+        assert_eq!(added.body["timezone"], "Asia/Shanghai");
+        assert_eq!(added.body["password_set"], false);
+        assert_eq!(added.body["attributes"], json!({"team": "red"}));
+        let by_name = world.get(&admin, "/api/v1/users/by-username/aLICE").await.ok();
+        assert_eq!(by_name.body, added.body);
+        assert_eq!(world.get(&admin, &format!("/api/v1/users/{}", added.id())).await.ok().body, added.body);
+        let role: String = world
+            .one(
+                Sql::new("SELECT r.code FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = $1")
+                    .bind(added.id()),
+            )
+            .await;
+        assert_eq!(role, "USER");
+        let me = world.get(&world.person(&added.id()), "/api/v1/users/me").await.ok();
+        assert_eq!(me.body["username"], "Alice");
+    }
+}
+
+#[tokio::test]
+async fn name_address_and_number_are_unique_in_any_case_within_the_tenant_only() {
+    for world in World::both().await {
+        let admin = world.admin();
+        let body = json!({"username": "Bob", "email": "bob@example.com", "phone": "+4915112345679"});
+        world.post(&admin, "/api/v1/users", body.clone()).await.ok();
+
+        for (body, code, pointer) in [
+            (json!({"username": "BOB"}), "username_taken", "/username"),
+            (json!({"username": "ｂｏｂ"}), "username_taken", "/username"),
+            (json!({"username": "b2", "email": "BOB@EXAMPLE.com"}), "email_taken", "/email"),
+            (json!({"username": "b3", "phone": "+4915112345679"}), "phone_taken", "/phone"),
+        ] {
+            let answer = world.post(&admin, "/api/v1/users", body).await;
+            answer.refused(409, code);
+            assert_eq!(answer.pointers(), [pointer]);
+        }
+        world.post(&world.boss().await, "/api/v1/users", body).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn wrong_values_are_all_named_at_once_and_never_reach_the_database() {
+    for world in World::both().await {
+        let admin = world.admin();
+        let body = json!({
+            "username": "carol", "email": "x", "phone": "1", "display_name": " x", "avatar_url": "javascript:1",
+            "locale": "!", "timezone": "../x", "attributes": {"a": "\u{0}"},
+        });
+        let answer = world.post(&admin, "/api/v1/users", body).await;
+
+        answer.refused(422, "invalid_body");
+        let expected =
+            ["/email", "/phone", "/display_name", "/avatar_url", "/locale", "/timezone", "/attributes"];
+        assert_eq!(answer.pointers(), expected);
+        let expanding = "\u{fdfa}".repeat(64);
+        for username in ["", " a", "a b", "a/b", "a\u{0}", "a<b", &"x".repeat(65), &expanding] {
+            let answer = world.post(&admin, "/api/v1/users", json!({"username": username})).await;
+            answer.refused(422, "invalid_body");
+            assert_eq!(answer.pointers(), ["/username"], "{username:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn fields_that_are_not_the_callers_to_set_are_refused() {
+    for world in World::both().await {
+        let admin = world.admin();
+        let id = world.add("dave", None).await;
+        let own = world.person(&id);
+        for field in [
+            "id",
+            "tenant_id",
+            "status",
+            "password",
+            "password_set",
+            "created_at",
+            "version",
+            "roles",
+            "username_key",
+        ] {
+            let answer = world.post(&admin, "/api/v1/users", json!({"username": "eve", field: "x"})).await;
+            answer.refused(422, "invalid_body");
+            let answer = world.patch(&admin, &format!("/api/v1/users/{id}"), json!({field: "x"})).await;
+            answer.refused(422, "invalid_body");
+        }
+        for field in ["username", "email", "email_verified", "phone", "attributes", "status", "roles"] {
+            world.patch(&own, "/api/v1/users/me", json!({field: null})).await.refused(422, "invalid_body");
+        }
+
+        let mine = world.patch(&own, "/api/v1/users/me", json!({"display_name": "Dave"})).await.ok();
+        assert_eq!(mine.body["display_name"], "Dave");
+    }
+}
+
+#[tokio::test]
+async fn a_change_needs_the_present_version_and_merges_what_it_names() {
+    for world in World::both().await {
+        let admin = world.admin();
+        let body = json!({
+            "username": "frank", "email": "f@example.com", "email_verified": true,
+            "attributes": {"a": 1, "b": {"c": 2}},
+        });
+        let added = world.post(&admin, "/api/v1/users", body).await.ok();
+        let path = format!("/api/v1/users/{}", added.id());
+        world.clock.advance_seconds(1);
+
+        let patch = json!({"display_name": "Frank", "attributes": {"b": {"c": null, "d": 3}}});
+        let changed = world.send(&admin, Method::PATCH, &path, Some(&added.etag()), Some(patch)).await.ok();
+        assert_eq!(changed.body["attributes"], json!({"a": 1, "b": {"d": 3}}));
+        assert_eq!(changed.body["email_verified"], true);
+        assert_ne!(changed.body["updated_at"], added.body["updated_at"]);
+        assert_eq!(changed.body["created_at"], added.body["created_at"]);
+
+        let again = world.send(&admin, Method::PATCH, &path, Some(&added.etag()), Some(json!({}))).await;
+        again.refused(412, "stale");
+        world
+            .send(&admin, Method::PATCH, &path, None, Some(json!({})))
+            .await
+            .refused(428, "if_match_required");
+        world.send(&admin, Method::DELETE, &path, None, None).await.refused(428, "if_match_required");
+        let stale = world.send(&admin, Method::DELETE, &path, Some(&added.etag()), None).await;
+        stale.refused(412, "stale");
+
+        let moved = world.patch(&admin, &path, json!({"email": "g@example.com"})).await.ok();
+        assert_eq!(moved.body["email_verified"], false, "another address is not verified");
+        let removed = world.patch(&admin, &path, json!({"email": null, "locale": null})).await.ok();
+        assert_eq!((&removed.body["email"], &removed.body["locale"]), (&Value::Null, &"zh-CN".into()));
+        let renamed = world.patch(&admin, &path, json!({"username": "FRANK"})).await.ok();
+        assert_eq!(renamed.body["username"], "FRANK");
+        world.get(&admin, "/api/v1/users/by-username/frank").await.ok();
+        world.patch(&admin, &path, json!({"username": null})).await.refused(422, "invalid_body");
+        world.patch(&admin, &path, json!({"username": "Admin"})).await.refused(409, "username_taken");
+    }
+}
+
+#[tokio::test]
+async fn a_status_follows_its_machine_and_the_principal_follows_the_status() {
+    for world in World::both().await {
+        let admin = world.admin();
+        let id = world.add("grace", None).await;
+        let path = format!("/api/v1/users/{id}");
+        let own = world.person(&id);
+        world.get(&own, "/api/v1/users/me").await.ok();
+
+        for (verb, status, may) in [
+            ("lock", "locked", false),
+            ("unlock", "active", true),
+            ("disable", "inactive", false),
+            ("enable", "active", true),
+        ] {
+            let answer = world.act(&admin, &format!("{path}/{verb}")).await.ok();
+            assert_eq!(answer.body["status"], status);
+            let answer = world.get(&own, "/api/v1/users/me").await;
+            assert_eq!(answer.status.is_success(), may, "{verb} {:?}", world.backend());
+        }
+        for verb in ["unlock", "enable", "restore"] {
+            world.act(&admin, &format!("{path}/{verb}")).await.refused(409, "illegal_status_change");
+        }
+
+        world.delete(&admin, &path).await.ok();
+        let deleted = world.get(&admin, &path).await.ok().body;
+        assert_eq!(deleted["status"], "deleted");
+        assert!(deleted["deleted_at"].is_string());
+        world.get(&own, "/api/v1/users/me").await.refused(403, "denied");
+        world.delete(&admin, &path).await.refused(404, "not_found");
+        world.patch(&admin, &path, json!({"display_name": "x"})).await.refused(404, "not_found");
+        world.get(&admin, "/api/v1/users/by-username/grace").await.refused(404, "not_found");
+
+        let restored = world.act(&admin, &format!("{path}/restore")).await.ok().body;
+        assert_eq!((&restored["status"], &restored["deleted_at"]), (&"inactive".into(), &Value::Null));
+        world.act(&admin, &format!("{path}/enable")).await.ok();
+        world.get(&own, "/api/v1/users/me").await.ok();
+        for event in ["user.locked", "user.unlocked", "user.disabled", "user.deleted", "user.restored"] {
+            assert_eq!(world.events(event).await, 1, "{event}");
+        }
+        assert_eq!(world.events("user.enabled").await, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_was_freed_by_deletion_can_be_taken_and_then_not_be_restored() {
+    for world in World::both().await {
+        let admin = world.admin();
+        let first = world.add("heidi", None).await;
+        world.delete(&admin, &format!("/api/v1/users/{first}")).await.ok();
+        let second = world.add("Heidi", None).await;
+
+        let restored = world.act(&admin, &format!("/api/v1/users/{first}/restore")).await;
+
+        restored.refused(409, "username_taken");
+        assert_ne!(first, second);
+    }
+}
+
+#[tokio::test]
+async fn nobody_acts_on_those_above_them_or_locks_themselves_out() {
+    for world in World::both().await {
+        let id = world.add("ivan", Some("ADMIN")).await;
+        let ivan = world.person(&id);
+        let peer = world.add("judy", Some("ADMIN")).await;
+        // Admin has `user:delete` and `user:update` comes from no code of Admin's but `user:update` itself.
+        world.patch(&ivan, ADMIN, json!({"email": "ivan@evil.example"})).await.refused(403, "outranked");
+        world.act(&ivan, &format!("{ADMIN}/lock")).await.refused(403, "outranked");
+        world.act(&ivan, &format!("{ADMIN}/disable")).await.refused(403, "outranked");
+        world.delete(&ivan, ADMIN).await.refused(403, "outranked");
+        assert_eq!(world.get(&ivan, ADMIN).await.ok().body["status"], "active");
+
+        world.act(&ivan, &format!("/api/v1/users/{peer}/lock")).await.ok();
+        world.act(&ivan, &format!("/api/v1/users/{id}/lock")).await.refused(409, "own_account");
+        world.delete(&world.admin(), ADMIN).await.refused(409, "own_account");
+        assert_eq!(world.events("user.outranked").await, 4);
+    }
+}
+
+#[tokio::test]
+async fn an_unprivileged_person_sees_and_changes_only_themselves() {
+    for world in World::both().await {
+        let id = world.add("kate", None).await;
+        let kate = world.person(&id);
+        let path = format!("/api/v1/users/{id}");
+        for (method, path, body) in [
+            (Method::GET, "/api/v1/users".to_owned(), None),
+            (Method::POST, "/api/v1/users".to_owned(), Some(json!({"username": "x"}))),
+            (Method::GET, ADMIN.to_owned(), None),
+            (Method::GET, path.clone(), None),
+            (Method::GET, "/api/v1/users/by-username/admin".to_owned(), None),
+            (Method::PATCH, path.clone(), Some(json!({"email_verified": true}))),
+            (Method::DELETE, ADMIN.to_owned(), None),
+            (Method::POST, format!("{ADMIN}/lock"), None),
+            (Method::POST, format!("{path}/restore"), None),
+            (Method::GET, "/api/v1/tenant".to_owned(), None),
+            (Method::PATCH, "/api/v1/tenant".to_owned(), Some(json!({"name": "x"}))),
+            (Method::PATCH, "/api/v1/tenant/config".to_owned(), Some(json!({}))),
+        ] {
+            let answer = world.send(&kate, method.clone(), &path, Some("*"), body).await;
+            assert_eq!(answer.status, 403, "{method} {path} {}", answer.body);
+        }
+
+        world.get(&kate, "/api/v1/users/me").await.ok();
+    }
+}
+
+#[tokio::test]
+async fn tenant_b_finds_nobody_of_tenant_a() {
+    for world in World::both().await {
+        let id = world.add("liam", None).await;
+        let boss = world.boss().await;
+        let path = format!("/api/v1/users/{id}");
+        let before = world.get(&world.admin(), &path).await.ok();
+        for (method, path, body) in [
+            (Method::GET, path.clone(), None),
+            (Method::PATCH, path.clone(), Some(json!({"display_name": "x"}))),
+            (Method::DELETE, path.clone(), None),
+            (Method::POST, format!("{path}/lock"), None),
+            (Method::POST, format!("{path}/unlock"), None),
+            (Method::POST, format!("{path}/disable"), None),
+            (Method::POST, format!("{path}/enable"), None),
+            (Method::POST, format!("{path}/restore"), None),
+            (Method::GET, "/api/v1/users/by-username/liam".to_owned(), None),
+        ] {
+            world.send(&boss, method, &path, Some("*"), body).await.refused(404, "not_found");
+        }
+        let list = world.get(&boss, "/api/v1/users?limit=200").await.ok().body.to_string();
+        assert!(!list.contains("liam") && list.contains("boss"));
+        // A person of acme who asks in the default tenant is nobody there.
+        let stranger =
+            world.cx(authz::Place::Tenant(world.default.clone()), &world.acme, &world.boss_id().await);
+        world.get(&stranger, &path).await.refused(403, "denied");
+
+        assert_eq!(world.get(&world.admin(), &path).await.ok().etag(), before.etag());
+    }
+}
+
+async fn pages(world: &World, query: &str) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut path = format!("/api/v1/users?limit=3&{query}");
+    for _ in 0..20 {
+        let page = world.get(&world.admin(), &path).await.ok().body;
+        let items = page["items"].as_array().unwrap();
+        seen.extend(items.iter().map(|u| u["username"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/v1/users?limit=3&{query}&cursor={next}");
+    }
+    seen
+}
+
+#[tokio::test]
+async fn lists_page_in_every_order_without_gap_or_repetition() {
+    for world in World::both().await {
+        for name in ["u5", "U3", "u1", "u4", "u2", "张伟"] {
+            // Two each second: equal times are told apart by id.
+            world.add(name, None).await;
+            if name.ends_with('3') {
+                world.clock.advance_seconds(1);
+            }
+        }
+
+        let up = pages(&world, "").await;
+        assert_eq!(up, ["admin", "testuser", "u1", "u2", "U3", "u4", "u5", "张伟"], "{:?}", world.backend());
+        let mut down = pages(&world, "sort=-username").await;
+        down.reverse();
+        assert_eq!(down, up);
+        let oldest = pages(&world, "sort=created_at").await;
+        let mut newest = pages(&world, "sort=-created_at").await;
+        newest.reverse();
+        assert_eq!(oldest, newest);
+        assert_eq!(oldest.len(), 8);
+        assert_eq!(pages(&world, "q=U").await, ["u1", "u2", "U3", "u4", "u5"]);
+        assert_eq!(pages(&world, "q=admin@open").await, ["admin"]);
+        assert_eq!(pages(&world, "q=%2B8613800000000").await, ["admin"]);
+        let id = world.add("gone", None).await;
+        world.delete(&world.admin(), &format!("/api/v1/users/{id}")).await.ok();
+        assert_eq!(pages(&world, "status=deleted").await, ["gone"]);
+        assert!(!pages(&world, "").await.contains(&"gone".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn search_text_is_data_and_never_a_statement_or_a_pattern() {
+    for world in World::both().await {
+        world.add("mallory", None).await;
+        let encode = |q: &str| q.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+        for q in
+            ["' OR '1'='1", "%", "_", "m%", "m_llory", "a'); DROP TABLE users;--", "\\", "*", "mallory' --"]
+        {
+            let answer = world.get(&world.admin(), &format!("/api/v1/users?q={}", encode(q))).await.ok();
+            assert_eq!(answer.body["items"], json!([]), "{q}");
+        }
+        for q in ["a\0", "a\n", &"x".repeat(129)] {
+            let answer = world.get(&world.admin(), &format!("/api/v1/users?q={}", encode(q))).await;
+            answer.refused(400, "invalid_q");
+        }
+
+        for name in ["%27%20OR%201=1", "a%00b", "mallory%27--"] {
+            let answer = world.get(&world.admin(), &format!("/api/v1/users/by-username/{name}")).await;
+            answer.refused(404, "not_found");
+        }
+        for id in ["a%00b", "%27", "x".repeat(65).as_str()] {
+            world.get(&world.admin(), &format!("/api/v1/users/{id}")).await.refused(404, "not_found");
+        }
+        assert_eq!(pages(&world, "q=mallory").await, ["mallory"]);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_serves_only_the_list_and_the_caller_it_was_made_for() {
+    for world in World::both().await {
+        let other = world.add("nina", Some("ADMIN")).await;
+        let first = world.get(&world.admin(), "/api/v1/users?limit=1").await.ok().body;
+        let cursor = first["next"].as_str().unwrap().to_owned();
+        let mut forged = cursor.clone();
+        let last = if forged.pop() == Some('A') { 'B' } else { 'A' };
+        forged.push(last);
+
+        for (cx, query) in [
+            (world.admin(), format!("limit=1&cursor={forged}")),
+            (world.admin(), "cursor=eyJpZCI6MX0".to_owned()),
+            (world.admin(), format!("cursor={cursor}&sort=-username")),
+            (world.admin(), format!("cursor={cursor}&q=a")),
+            (world.admin(), format!("cursor={cursor}&status=active")),
+            (world.person(&other), format!("cursor={cursor}")),
+            (world.boss().await, format!("cursor={cursor}")),
+        ] {
+            world.get(&cx, &format!("/api/v1/users?{query}")).await.refused(400, "invalid_cursor");
+        }
+        for (query, code) in [
+            ("limit=0", "invalid_limit"),
+            ("limit=201", "invalid_limit"),
+            ("sort=password", "invalid_sort"),
+            ("status=gone", "invalid_query"),
+            ("filter=x", "invalid_query"),
+        ] {
+            world.get(&world.admin(), &format!("/api/v1/users?{query}")).await.refused(400, code);
+        }
+        world.get(&world.admin(), &format!("/api/v1/users?limit=5&cursor={cursor}")).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_default_role_above_the_creator_is_not_handed_out() {
+    for world in World::both().await {
+        let id = world.add("oscar", Some("ADMIN")).await;
+        world
+            .patch(&world.admin(), "/api/v1/tenant/config", json!({"default_role": "SUPER_ADMIN"}))
+            .await
+            .ok();
+        let tenant = world.service.tenant_by_code("default").await.unwrap().unwrap();
+        let oscar = world.cx(authz::Place::Tenant(tenant), &world.default, &id);
+
+        let answer = world.post(&oscar, "/api/v1/users", json!({"username": "puppet"})).await;
+
+        answer.refused(403, "escalation");
+        world.get(&world.admin(), "/api/v1/users/by-username/puppet").await.refused(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn the_profile_is_that_of_an_active_person_of_the_tenant() {
+    for world in World::both().await {
+        let id = world.add("peggy", None).await;
+        let cx = world.core.system(authz::Place::Tenant(world.default.clone()));
+        let permit = cx.purpose(authz::Purpose::TokenExchange);
+        let user = base::id::UserId::parse(&id).unwrap();
+        let patch =
+            json!({"first_name": "Peggy", "last_name": "Sue", "avatar_url": "https://a.example/p.png"});
+        world.patch(&world.admin(), &format!("/api/v1/users/{id}"), patch).await.ok();
+
+        let profile = directory::users::profile(&cx, &permit, &user).await.unwrap().unwrap();
+        assert_eq!((profile.name.as_str(), profile.preferred_username.as_str()), ("Peggy Sue", "peggy"));
+        assert_eq!(profile.picture.as_deref(), Some("https://a.example/p.png"));
+
+        let elsewhere = world.core.system(authz::Place::Tenant(world.acme.clone()));
+        let foreign = elsewhere.purpose(authz::Purpose::TokenExchange);
+        assert!(directory::users::profile(&elsewhere, &foreign, &user).await.unwrap().is_none());
+        world.act(&world.admin(), &format!("/api/v1/users/{id}/lock")).await.ok();
+        assert!(directory::users::profile(&cx, &permit, &user).await.unwrap().is_none());
+    }
+}
