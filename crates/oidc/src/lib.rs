@@ -56,13 +56,17 @@ const CLIENTS_MAX: usize = 10_000;
 /// What differs between installations.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The public address, without a slash at the end.
+    pub public_url: String,
     /// The bcrypt cost of new client secrets, at least 10.
     pub secret_cost: u32,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { secret_cost: secrets::COST }
+impl Config {
+    /// The usual set-up for a public address.
+    pub fn new(public_url: impl Into<String>) -> Self {
+        let public_url = public_url.into().trim_end_matches('/').to_owned();
+        Self { public_url, secret_cost: secrets::COST }
     }
 }
 
@@ -77,6 +81,7 @@ struct Inner {
     kms: Kms,
     directory: directory::Service,
     authn: authn::Service,
+    config: Config,
     keys: keys::Keys,
     secrets: Secrets,
     clients: Cache<ClientKey, (i64, Arc<Client>)>,
@@ -99,11 +104,17 @@ impl Service {
             clients: Cache::new(CLIENTS_MAX),
             bearers: bearer::Verified::new(),
             cursors: CursorKey::new(*kms.derive("oidc cursors 1").expose()),
+            config,
             core,
             kms,
             directory,
             authn,
         }))
+    }
+
+    /// How the slice is set up.
+    pub fn config(&self) -> &Config {
+        &self.0.config
     }
 
     /// The tenants' signing keys.
