@@ -87,7 +87,8 @@ pub async fn standard(State(layer): State<Arc<RequestLayer>>, request: Request, 
     let headers = response.headers_mut();
     harden(headers, layer.https);
     if let Ok(id) = HeaderValue::from_str(&request_id) {
-        headers.insert(X_REQUEST_ID, id);
+        // AuthZEN 1.0 asks that the caller's own id comes back in this header: such a handler has set it.
+        headers.entry(X_REQUEST_ID).or_insert(id);
     }
     if let Some(id) = client_id {
         headers.insert(X_CLIENT_REQUEST_ID, id);

@@ -1,0 +1,274 @@
+//! The composition root: every service made once, every route put in its place.
+
+use std::sync::Arc;
+
+use authz::Core;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use base::{Clock, OsRandom, Random, SystemClock};
+use kms::{KeyFile, Kms, RootKeySource};
+use store::{Store, StoreOptions};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::OpenApiRouter;
+use web::{Hosts, Path, RequestLayer, TrustedProxies};
+
+use crate::access_log::{self, AccessLog};
+use crate::config::{Config, RootKey};
+use crate::{context, docs};
+
+/// Everything that can stop the server from starting, in words for whoever starts it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What was asked for must not be: exit status 2.
+    #[error("{0}")]
+    Refused(String),
+    /// It could not be done: exit status 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Wraps any problem of a slice as a start-up error with its whole chain.
+pub(crate) fn start_error(what: &str, problem: impl Into<base::Problem>) -> StartError {
+    let problem = problem.into();
+    let chain = problem.private_chain();
+    let reason = if chain.is_empty() { problem.detail().to_owned() } else { chain };
+    StartError::Failed(format!("{what}: {reason}"))
+}
+
+/// Every service. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// Store, clock, randomness, decisions, audit queue.
+    pub core: Core,
+    /// Keys.
+    pub kms: Kms,
+    /// Tenants and people.
+    pub directory: directory::Service,
+    /// Passwords, sessions, pages.
+    pub authn: authn::Service,
+    /// The OAuth and OpenID provider.
+    pub oidc: oidc::Service,
+    /// `apply` and `export`.
+    pub manifest: manifest::Service,
+    /// The origin that browsers see.
+    pub public_origin: Arc<str>,
+}
+
+/// Opens the database and wires every service, without listeners: what `serve` and the host commands
+/// share. `migrate` brings the schema up; otherwise another version than this binary's is refused.
+pub async fn open(config: &Config, migrate: bool) -> Result<Services, StartError> {
+    let store = open_store(config).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    if migrate {
+        store::migrate::up(&store, clock.now()).await.map_err(|e| StartError::Failed(e.to_string()))?;
+    } else {
+        store::migrate::verify(&store).await.map_err(|e| StartError::Failed(e.to_string()))?;
+    }
+    let random: Arc<dyn Random> = Arc::new(OsRandom::new(fill_random));
+    let core = Core::new(store, clock, random).map_err(|e| start_error("decisions", e))?;
+    wire(config, core).await
+}
+
+/// Opens the database alone.
+pub async fn open_store(config: &Config) -> Result<Store, StartError> {
+    if !config.is_postgres() {
+        make_directory(&config.data_directory)?;
+    }
+    let options =
+        StoreOptions { url: config.database_url.clone(), connections_max: config.database_connections };
+    Store::open(&options).await.map_err(|e| {
+        let cause = std::error::Error::source(&e).map(|s| format!(" ({s})")).unwrap_or_default();
+        StartError::Failed(format!("database: {e}{cause}"))
+    })
+}
+
+/// The data directory is this user's alone.
+fn make_directory(path: &std::path::Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|e| StartError::Failed(format!("data directory {}: {e}", path.display())))
+}
+
+/// The generator of the cryptographic library seeds itself from the operating system. Without
+/// randomness nothing may go on.
+fn fill_random(buffer: &mut [u8]) {
+    if aws_lc_rs::rand::fill(buffer).is_err() {
+        std::process::abort();
+    }
+}
+
+async fn wire(config: &Config, core: Core) -> Result<Services, StartError> {
+    let file = |path: &std::path::Path| KeyFile {
+        path: path.to_path_buf(),
+        data_directory: (!config.is_postgres()).then(|| config.data_directory.clone()),
+    };
+    let source = match &config.root_key {
+        RootKey::Environment(key) => RootKeySource::Text(key.clone()),
+        RootKey::NamedFile(path) => RootKeySource::File(file(path)),
+        RootKey::DefaultFile(path) => RootKeySource::Unset { default: file(path) },
+    };
+    let kms = Kms::open(&core, source).await.map_err(|e| start_error("root key", e))?;
+    let origin = config.public_origin();
+    let directory = directory::Service::new(core.clone(), kms.clone(), origin.clone());
+    let authn_config = authn::Config::new(origin.clone());
+    let authn = authn::Service::new(core.clone(), kms.clone(), directory.clone(), authn_config)
+        .map_err(|e| start_error("passwords", e))?;
+    let oidc_config = oidc::Config::new(origin.clone());
+    let oidc = oidc::Service::new(core.clone(), kms.clone(), directory.clone(), authn.clone(), oidc_config);
+    let manifest = manifest::Service::new(core.clone(), directory.clone(), authn.clone(), oidc.clone());
+    Ok(Services { core, kms, directory, authn, oidc, manifest, public_origin: origin.into() })
+}
+
+/// What the document says of the whole API.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Signet",
+        description = "Identity, access and keys. Every operation of a tenant stands below `/t/{tenant}`; those of the \
+                       platform below `/api/v1`. Errors are RFC 9457 problems with stable codes."
+    ),
+    components(schemas(web::openapi::ProblemBody, web::openapi::FieldErrorBody)),
+    modifiers(&Security)
+)]
+struct Base;
+
+/// The two ways to say who calls.
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, document: &mut Document) {
+        use utoipa::openapi::security::{
+            ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+        };
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        let cookie = ApiKeyValue::with_description(
+            "__Host-s-{tenant id}",
+            "the session of a browser, same origin only",
+        );
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        document.security = Some(vec![
+            SecurityRequirement::new("bearer", Vec::<String>::new()),
+            SecurityRequirement::new("session", Vec::<String>::new()),
+        ]);
+    }
+}
+
+/// All routes with their document, before the layers.
+pub fn routes(services: &Services) -> (Router, Document) {
+    let tenant = OpenApiRouter::new()
+        .merge(directory::tenant_routes(services.directory.clone()))
+        .merge(authz::access::tenant_routes())
+        .merge(audit::tenant_routes(audit_service(services)))
+        .merge(authn::tenant_routes(services.authn.clone()))
+        .merge(oidc::tenant_routes(services.oidc.clone()))
+        .merge(manifest::tenant_routes(services.manifest.clone()));
+    let platform = OpenApiRouter::new()
+        .merge(directory::platform_routes(services.directory.clone()))
+        .merge(audit::platform_routes(audit_service(services)))
+        .merge(manifest::platform_routes(services.manifest.clone()));
+    let (router, mut document) = OpenApiRouter::with_openapi(Base::openapi())
+        .nest("/t/{tenant}", tenant)
+        .merge(platform)
+        .merge(oidc::root_routes(services.oidc.clone()))
+        .split_for_parts();
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    (router, document)
+}
+
+fn audit_service(services: &Services) -> audit::Service {
+    audit::Service::new(web::CursorKey::new(*services.kms.derive("audit cursors 1").expose()))
+}
+
+/// The whole application as the web listener serves it.
+pub(crate) fn application(
+    services: &Services,
+    config: &Config,
+    log: Option<AccessLog>,
+) -> Result<Router, StartError> {
+    let (api, document) = routes(services);
+    let open = Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/.well-known/authzen-configuration/t/{tenant}", get(authzen_metadata))
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
+        .route("/", get(|| async { web::see_other("/t/default/", Vec::new()) }))
+        .with_state(services.clone());
+    let router = api
+        .merge(open)
+        .merge(docs::routes(services, document, config.docs_public))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(services.clone(), context::layer));
+    let router = web::install(router, request_layer(services, config)?);
+    Ok(match log {
+        Some(log) => router.layer(from_fn_with_state(log, access_log::layer)),
+        None => router,
+    })
+}
+
+fn request_layer(services: &Services, config: &Config) -> Result<RequestLayer, StartError> {
+    let trusted = TrustedProxies::new(config.trusted_proxies.iter().map(String::as_str))
+        .map_err(|e| StartError::Refused(format!("trusted_proxies: {e}")))?;
+    let public = config.public_host();
+    let names = std::iter::once(public.as_str()).chain(config.hosts.iter().map(String::as_str));
+    let mut hosts = Hosts::new(names).map_err(|e| StartError::Refused(format!("hosts: {e}")))?;
+    if config.is_loopback_only() {
+        hosts = hosts.with_loopback();
+    }
+    let random: Arc<dyn Random> = Arc::new(OsRandom::new(fill_random));
+    let layer = RequestLayer::new(trusted, hosts, services.core.clock(), random);
+    Ok(if config.is_https() { layer.with_https() } else { layer })
+}
+
+/// AuthZEN 1.0 section 9.1: the well-known address stands before the path of the decision point.
+async fn authzen_metadata(
+    State(services): State<Services>,
+    Path(path): Path<TenantPath>,
+) -> Result<web::Json<serde_json::Value>, web::Failure> {
+    match services.directory.tenant_by_code(&path.tenant).await? {
+        Some(tenant) => Ok(web::Json(authz::access::metadata(&tenant))),
+        None => {
+            Err(web::Failure::new(base::Kind::NotFound, "unknown_tenant", "there is no such tenant here"))
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct TenantPath {
+    tenant: String,
+}
+
+async fn not_found() -> web::Failure {
+    web::Failure::new(base::Kind::NotFound, "not_found", "there is nothing at this address")
+}
+
+async fn method_not_allowed() -> web::Failure {
+    web::Failure::new(
+        base::Kind::MethodNotAllowed,
+        "method_not_allowed",
+        "this address does not take this method",
+    )
+}
+
+/// Ready means that the database answers.
+async fn ready(State(services): State<Services>) -> Response {
+    match services.core.refresh_versions().await {
+        Ok(()) => "ready".into_response(),
+        Err(_) => {
+            let retry = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
+            (StatusCode::SERVICE_UNAVAILABLE, retry, "the database does not answer").into_response()
+        }
+    }
+}

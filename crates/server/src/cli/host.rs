@@ -1,0 +1,167 @@
+//! Commands on the host itself: they open the database, without listeners, as the actor `os:{uid}`.
+
+use std::io::{IsTerminal, Read, Write};
+use std::sync::Arc;
+
+use authz::cx::RequestContext;
+use authz::{Actor, Cx, Place, TenantRef};
+use base::{Clock, Problem, Secret, SystemClock};
+use store::migrate;
+
+use super::{Failure, print, say};
+use crate::app::{self, Services};
+use crate::bootstrap;
+use crate::config::Config;
+
+/// A password of more bytes than this is no password (bcrypt reads 72).
+const PASSWORD_BYTES_MAX: u64 = 4096;
+
+/// Opens the composition root; refuses a schema that is not this binary's.
+pub(super) async fn open(config: &Config) -> Result<Services, Failure> {
+    Ok(app::open(config, false).await?)
+}
+
+/// The context of whoever runs the command.
+pub(super) fn host_cx(services: &Services, place: Place) -> Cx {
+    let actor = Actor::Host { uid: rustix::process::getuid().as_raw() };
+    Cx::new(services.core.clone(), place, actor, RequestContext::none(services.core.now()))
+}
+
+/// The tenant of this code. Fails with exit 4 if there is none.
+pub(super) async fn tenant(services: &Services, code: &str) -> Result<Arc<TenantRef>, Failure> {
+    services
+        .directory
+        .tenant_by_code(code)
+        .await
+        .map_err(Problem::from)?
+        .ok_or_else(|| Failure::NotFound(format!("there is no tenant `{code}`")))
+}
+
+/// Waits for the audit queue and closes the database.
+pub(super) async fn close(services: &Services) {
+    services.core.flush_audit().await;
+    services.core.store().close().await;
+}
+
+pub(super) async fn migrate_up(config: &Config, seed: bool) -> Result<(), Failure> {
+    let store = app::open_store(config).await?;
+    let done = migrate::up(&store, SystemClock.now()).await.map_err(failed)?;
+    match done.as_slice() {
+        [] => print("nothing to migrate\n"),
+        versions => print(&format!("applied {}\n", versions.join(", "))),
+    }
+    store.close().await;
+    if seed {
+        let services = open(config).await?;
+        let notices = bootstrap::seed(&services, config, true).await?;
+        for line in notices.lines {
+            say(&line);
+        }
+        close(&services).await;
+    }
+    Ok(())
+}
+
+pub(super) async fn migrate_down(config: &Config, count: usize, yes: bool) -> Result<(), Failure> {
+    if !yes {
+        return Err(Failure::Usage(format!(
+            "this takes back {count} migration(s) and loses the data they hold; add --yes if that is what you want"
+        )));
+    }
+    let store = app::open_store(config).await?;
+    let done = migrate::down(&store, count).await.map_err(failed)?;
+    match done.as_slice() {
+        [] => print("nothing to take back\n"),
+        versions => print(&format!("took back {}\n", versions.join(", "))),
+    }
+    store.close().await;
+    Ok(())
+}
+
+pub(super) async fn migrate_status(config: &Config) -> Result<(), Failure> {
+    let store = app::open_store(config).await?;
+    for row in migrate::status(&store).await.map_err(failed)? {
+        let state = match (row.applied_at, row.matches) {
+            (None, _) => "missing".to_owned(),
+            (Some(at), true) => format!("applied {at}"),
+            (Some(at), false) => format!("DIFFERS, applied {at}"),
+        };
+        print(&format!("{:8} {:40} {state}\n", row.version, row.description));
+    }
+    store.close().await;
+    Ok(())
+}
+
+pub(super) async fn migrate_verify(config: &Config) -> Result<(), Failure> {
+    let store = app::open_store(config).await?;
+    let outcome = migrate::verify(&store).await.map_err(failed);
+    store.close().await;
+    outcome?;
+    print("the schema is this binary's\n");
+    Ok(())
+}
+
+fn failed(error: store::StoreError) -> Failure {
+    let cause = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
+    Failure::Failed(format!("{error}{cause}"))
+}
+
+pub(super) async fn set_password(
+    config: &Config,
+    tenant_code: &str,
+    username: &str,
+    permanent: bool,
+) -> Result<(), Failure> {
+    let password = read_password()?;
+    let services = open(config).await?;
+    let cx = host_cx(&services, Place::Tenant(tenant(&services, tenant_code).await?));
+    let outcome = services.authn.set_password_by_host(&cx, username, password, !permanent).await;
+    close(&services).await;
+    outcome.map_err(Problem::from)?;
+    print(&format!("the password of {username} is set; all sessions of {username} have ended\n"));
+    Ok(())
+}
+
+/// Reads one line; without echo on a terminal, and then twice.
+fn read_password() -> Result<Secret<String>, Failure> {
+    let unreadable = |e: std::io::Error| Failure::Failed(format!("standard input: {e}"));
+    if std::io::stdin().is_terminal() {
+        let first = read_hidden("new password: ")?;
+        let second = read_hidden("again: ")?;
+        if first.expose() != second.expose() {
+            return Err(Failure::Usage("the two passwords differ".to_owned()));
+        }
+        return Ok(first);
+    }
+    let mut text = String::new();
+    std::io::stdin().lock().take(PASSWORD_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+fn read_hidden(prompt: &str) -> Result<Secret<String>, Failure> {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let unreadable = |e: std::io::Error| Failure::Failed(format!("terminal: {e}"));
+    let mut err = std::io::stderr();
+    err.write_all(prompt.as_bytes()).and_then(|()| err.flush()).map_err(unreadable)?;
+    let stdin = std::io::stdin();
+    let before = tcgetattr(&stdin).map_err(|e| unreadable(e.into()))?;
+    let mut hidden = before.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&stdin, OptionalActions::Now, &hidden).map_err(|e| unreadable(e.into()))?;
+    let mut line = String::new();
+    let read = stdin.read_line(&mut line);
+    tcsetattr(&stdin, OptionalActions::Now, &before).map_err(|e| unreadable(e.into()))?;
+    say("");
+    read.map_err(unreadable)?;
+    Ok(Secret::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+pub(super) async fn openapi(config: &Config) -> Result<(), Failure> {
+    let services = open(config).await?;
+    let (_, document) = app::routes(&services);
+    let text = document.to_pretty_json().map_err(|e| Failure::Failed(e.to_string()))?;
+    print(&text);
+    print("\n");
+    close(&services).await;
+    Ok(())
+}

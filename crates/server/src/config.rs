@@ -1,0 +1,396 @@
+//! The configuration: one TOML file, overridden by the environment. Unknown keys are errors.
+//!
+//! This is the only module of the product that reads the environment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use base::Secret;
+use serde::Deserialize;
+use url::Url;
+
+/// Where the file is looked for unless `--config` or `SIGNET_CONFIG` names another.
+pub const DEFAULT_FILE: &str = "signet.toml";
+
+/// Environment variables, what they override, and where they are described.
+const VARIABLES: &[&str] = &[
+    "SIGNET_CONFIG",
+    "SIGNET_PUBLIC_URL",
+    "SIGNET_LISTEN",
+    "SIGNET_DATA_DIRECTORY",
+    "SIGNET_DATABASE_URL",
+    "SIGNET_DATABASE_CONNECTIONS",
+    "SIGNET_ROOT_KEY",
+    "SIGNET_ROOT_KEY_FILE",
+    "SIGNET_TRUSTED_PROXIES",
+    "SIGNET_HOSTS",
+    "SIGNET_METRICS_LISTEN",
+    "SIGNET_LOG_LEVEL",
+    "SIGNET_DOCS_PUBLIC",
+    "SIGNET_DEMO",
+    "SIGNET_BOOTSTRAP_ADMIN_PASSWORD",
+    "SIGNET_BOOTSTRAP_ADMIN_PASSWORD_FILE",
+    "SIGNET_URL",
+    "SIGNET_TOKEN",
+    "SIGNET_TEST_POSTGRES_URL",
+];
+
+/// The configuration was refused; the text names the place, what was found and what was expected.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// The file's shape.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    public_url: Option<String>,
+    listen: Option<SocketAddr>,
+    data_directory: Option<PathBuf>,
+    database_url: Option<String>,
+    database_connections: Option<u32>,
+    root_key_file: Option<PathBuf>,
+    trusted_proxies: Option<Vec<String>>,
+    hosts: Option<Vec<String>>,
+    metrics: MetricsFile,
+    log: LogFile,
+    docs: DocsFile,
+    demo: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MetricsFile {
+    listen: Option<SocketAddr>,
+    enabled: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LogFile {
+    level: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DocsFile {
+    public: Option<bool>,
+}
+
+/// Where the root key comes from.
+#[derive(Debug, Clone)]
+pub enum RootKey {
+    /// `SIGNET_ROOT_KEY`.
+    Environment(Secret<String>),
+    /// A file that was named.
+    NamedFile(PathBuf),
+    /// The file beside the data directory, made at the first start on SQLite.
+    DefaultFile(PathBuf),
+}
+
+/// The configuration as the server uses it.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What browsers and clients call this server, without a trailing slash.
+    pub public_url: Url,
+    /// Whether the public URL was given, rather than defaulted to loopback.
+    pub public_url_given: bool,
+    /// The web and API listener.
+    pub listen: SocketAddr,
+    /// Where SQLite keeps its file.
+    pub data_directory: PathBuf,
+    /// `sqlite:PATH` or `postgres://…`.
+    pub database_url: String,
+    /// PostgreSQL connections at most.
+    pub database_connections: u32,
+    /// The root key.
+    pub root_key: RootKey,
+    /// Proxies whose `X-Forwarded-…` headers count.
+    pub trusted_proxies: Vec<String>,
+    /// Hosts served besides the public URL's.
+    pub hosts: Vec<String>,
+    /// The metrics listener; none switches it off.
+    pub metrics: Option<SocketAddr>,
+    /// The log filter, for example `info` or `signet=debug`.
+    pub log_level: String,
+    /// Whether `/docs` needs no sign-in.
+    pub docs_public: bool,
+    /// Whether the demo user is made at the first start.
+    pub demo: bool,
+    /// The first password of the default admin, while the default still stands.
+    pub bootstrap_password: Option<Secret<String>>,
+}
+
+impl Config {
+    /// Reads the file and the environment.
+    ///
+    /// Fails with [`ConfigError`] naming the key, what was found and what was expected.
+    pub fn load(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        if let Some(unknown) =
+            env.keys().find(|k| k.starts_with("SIGNET_") && !VARIABLES.contains(&k.as_str()))
+        {
+            return Err(ConfigError(format!(
+                "environment: `{unknown}` is no setting of Signet; the settings are {}",
+                VARIABLES.join(", ")
+            )));
+        }
+        let named = path.map(Path::to_path_buf).or_else(|| env.get("SIGNET_CONFIG").map(PathBuf::from));
+        let file = match &named {
+            Some(path) => read_file(path)?,
+            None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
+            None => File::default(),
+        };
+        Self::merge(file, env)
+    }
+
+    fn merge(file: File, env: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let text = |name: &str| env.get(name).filter(|v| !v.is_empty()).cloned();
+        let public = text("SIGNET_PUBLIC_URL").or(file.public_url);
+        let listen = parsed(env, "SIGNET_LISTEN", "an address and port, like 127.0.0.1:8080")?
+            .or(file.listen)
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let public_url_given = public.is_some();
+        let public_url =
+            public_url(&public.unwrap_or_else(|| format!("http://localhost:{}", listen.port())))?;
+        let data_directory = text("SIGNET_DATA_DIRECTORY")
+            .map(PathBuf::from)
+            .or(file.data_directory)
+            .unwrap_or_else(|| PathBuf::from("data"));
+        let database_url = text("SIGNET_DATABASE_URL")
+            .or(file.database_url)
+            .unwrap_or_else(|| format!("sqlite:{}", data_directory.join("signet.db").display()));
+        let named_key = text("SIGNET_ROOT_KEY_FILE").map(PathBuf::from).or(file.root_key_file);
+        let root_key = match (env.get("SIGNET_ROOT_KEY").filter(|v| !v.is_empty()), named_key) {
+            (Some(_), Some(_)) => {
+                return Err(ConfigError(
+                    "`SIGNET_ROOT_KEY` and a root key file are both given; give one of them".to_owned(),
+                ));
+            }
+            (Some(key), None) => RootKey::Environment(Secret::new(key.clone())),
+            (None, Some(path)) => RootKey::NamedFile(path),
+            (None, None) => RootKey::DefaultFile(default_key_file(&data_directory)),
+        };
+        let metrics_enabled = file.metrics.enabled.unwrap_or(true);
+        let metrics = parsed(env, "SIGNET_METRICS_LISTEN", "an address and port, or `off`")?
+            .or(file.metrics.listen)
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 41003)));
+        let metrics_off = env.get("SIGNET_METRICS_LISTEN").is_some_and(|v| v == "off");
+        Ok(Self {
+            public_url,
+            public_url_given,
+            listen,
+            data_directory,
+            database_url,
+            database_connections: parsed(env, "SIGNET_DATABASE_CONNECTIONS", "a number from 2 to 1000")?
+                .or(file.database_connections)
+                .unwrap_or(10),
+            root_key,
+            trusted_proxies: list(text("SIGNET_TRUSTED_PROXIES"))
+                .or(file.trusted_proxies)
+                .unwrap_or_default(),
+            hosts: list(text("SIGNET_HOSTS")).or(file.hosts).unwrap_or_default(),
+            metrics: (metrics_enabled && !metrics_off).then_some(metrics),
+            log_level: text("SIGNET_LOG_LEVEL").or(file.log.level).unwrap_or_else(|| "info".to_owned()),
+            docs_public: parsed(env, "SIGNET_DOCS_PUBLIC", "true or false")?
+                .or(file.docs.public)
+                .unwrap_or(false),
+            demo: parsed(env, "SIGNET_DEMO", "true or false")?.or(file.demo).unwrap_or(false),
+            bootstrap_password: bootstrap_password(env)?,
+        })
+    }
+
+    /// Whether the public URL is https.
+    pub fn is_https(&self) -> bool {
+        self.public_url.scheme() == "https"
+    }
+
+    /// The public URL without a trailing slash, as issuers are built from it.
+    pub fn public_origin(&self) -> String {
+        self.public_url.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// The public URL's host with its port, as it stands in `Host`.
+    pub fn public_host(&self) -> String {
+        let host = self.public_url.host_str().unwrap_or("localhost");
+        self.public_url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// Whether bind address and public URL both stay on this machine.
+    pub fn is_loopback_only(&self) -> bool {
+        let host = self.public_url.host_str().unwrap_or("");
+        self.listen.ip().is_loopback() && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+    }
+
+    /// Whether the database is PostgreSQL.
+    pub fn is_postgres(&self) -> bool {
+        self.database_url.starts_with("postgres")
+    }
+
+    /// The configuration in words, without secrets: what `signet config check` prints.
+    pub fn describe(&self) -> String {
+        let database = match Url::parse(&self.database_url) {
+            Ok(mut url) if self.is_postgres() => {
+                let hidden = url.set_password(None).is_ok();
+                if hidden { url.to_string() } else { "postgres://…".to_owned() }
+            }
+            _ => self.database_url.clone(),
+        };
+        let key = match &self.root_key {
+            RootKey::Environment(_) => "SIGNET_ROOT_KEY".to_owned(),
+            RootKey::NamedFile(path) | RootKey::DefaultFile(path) => path.display().to_string(),
+        };
+        let metrics = self.metrics.map_or_else(|| "off".to_owned(), |a| format!("http://{a}/metrics"));
+        format!(
+            "public_url        {}\nlisten            {}\ndatabase          {database}\nroot key          {key}\n\
+             metrics           {metrics}\ntrusted proxies   {}\nother hosts       {}\nlog level         {}\n\
+             docs public       {}\n",
+            self.public_origin(),
+            self.listen,
+            or_none(&self.trusted_proxies),
+            or_none(&self.hosts),
+            self.log_level,
+            self.docs_public,
+        )
+    }
+}
+
+fn or_none(list: &[String]) -> String {
+    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+}
+
+/// The key lives beside the data directory, never inside it: a copy of the data is not a copy of the key.
+fn default_key_file(data_directory: &Path) -> PathBuf {
+    let mut name = data_directory.file_name().map_or_else(|| "data".into(), std::ffi::OsStr::to_os_string);
+    name.push(".keys");
+    data_directory.with_file_name(name).join("root.key")
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| ConfigError(format!("{}: cannot be read: {e}", path.display())))?;
+    toml::from_str(&text)
+        .map_err(|e| ConfigError(format!("{}: {}", path.display(), e.to_string().trim_end())))
+}
+
+fn parsed<T: std::str::FromStr>(
+    env: &BTreeMap<String, String>,
+    name: &str,
+    expected: &str,
+) -> Result<Option<T>, ConfigError> {
+    match env.get(name).filter(|v| !v.is_empty() && *v != "off") {
+        None => Ok(None),
+        Some(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| ConfigError(format!("environment: `{name}` is `{text}`; expected {expected}"))),
+    }
+}
+
+fn list(text: Option<String>) -> Option<Vec<String>> {
+    text.map(|t| t.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect())
+}
+
+fn public_url(text: &str) -> Result<Url, ConfigError> {
+    let wrong = |why: &str| {
+        ConfigError(format!("public_url: `{text}` {why}; expected an origin such as https://id.example.com"))
+    };
+    let url = Url::parse(text).map_err(|e| wrong(&format!("is no URL ({e})")))?;
+    let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        "http" => return Err(wrong("is plain http beyond loopback")),
+        _ => return Err(wrong("is not https")),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("has user information"));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("has a path, a query or a fragment"));
+    }
+    Ok(url)
+}
+
+fn bootstrap_password(env: &BTreeMap<String, String>) -> Result<Option<Secret<String>>, ConfigError> {
+    const NAME: &str = "SIGNET_BOOTSTRAP_ADMIN_PASSWORD";
+    const FILE: &str = "SIGNET_BOOTSTRAP_ADMIN_PASSWORD_FILE";
+    match (env.get(NAME), env.get(FILE)) {
+        (Some(_), Some(_)) => {
+            Err(ConfigError(format!("`{NAME}` and `{FILE}` are both given; give one of them")))
+        }
+        (Some(password), None) => Ok(Some(Secret::new(password.clone()))),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|e| ConfigError(format!("{FILE}: `{path}` cannot be read: {e}")))?;
+            Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// The environment as the process was given it.
+pub fn environment() -> BTreeMap<String, String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+    std::env::vars().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let file: File = toml::from_str(toml).map_err(|e| ConfigError(e.to_string()))?;
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Config::merge(file, &env)
+    }
+
+    #[test]
+    fn the_defaults_stay_on_this_machine() {
+        let config = load("", &[]).unwrap();
+
+        assert!(config.is_loopback_only());
+        assert_eq!(config.public_origin(), "http://localhost:8080");
+        assert_eq!(config.database_url, "sqlite:data/signet.db");
+        assert!(matches!(config.root_key, RootKey::DefaultFile(p) if p == Path::new("data.keys/root.key")));
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let env = [("SIGNET_LISTEN", "0.0.0.0:9000"), ("SIGNET_PUBLIC_URL", "https://id.example.com")];
+        let config = load("listen = '127.0.0.1:1'\npublic_url = 'https://other.example'", &env).unwrap();
+
+        assert_eq!(config.listen.port(), 9000);
+        assert_eq!(config.public_origin(), "https://id.example.com");
+        assert!(config.is_https() && !config.is_loopback_only());
+    }
+
+    #[test]
+    fn wrong_settings_name_the_place_and_what_was_expected() {
+        let cases = [
+            ("listne = '1'", &[][..], "unknown field `listne`"),
+            ("[metrics]\nport = 1", &[], "unknown field `port`"),
+            ("public_url = 'http://id.example.com'", &[], "plain http beyond loopback"),
+            ("public_url = 'https://id.example.com/x'", &[], "has a path"),
+            ("public_url = 'https://a:b@id.example.com'", &[], "user information"),
+            ("", &[("SIGNET_LISTEN", "here")], "`SIGNET_LISTEN` is `here`; expected an address and port"),
+            ("root_key_file = 'k'", &[("SIGNET_ROOT_KEY", "x")], "both given"),
+        ];
+        for (toml, env, expected) in cases {
+            let error = load(toml, env).unwrap_err().to_string();
+            assert!(error.contains(expected), "{toml}: {error}");
+        }
+        let env = [("SIGNET_LISTNE".to_owned(), "1".to_owned())].into_iter().collect();
+        let error = Config::load(None, &env).unwrap_err().to_string();
+        assert!(error.contains("`SIGNET_LISTNE` is no setting"), "{error}");
+    }
+
+    #[test]
+    fn a_description_shows_no_secret() {
+        let env = [("SIGNET_DATABASE_URL", "postgres://u:hunter2@db/s"), ("SIGNET_ROOT_KEY", "hunter3")];
+        let shown = load("", &env).unwrap().describe();
+
+        assert!(shown.contains("postgres://u@db/s"), "{shown}");
+        assert!(!shown.contains("hunter"), "{shown}");
+    }
+}

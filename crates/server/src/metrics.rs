@@ -1,0 +1,80 @@
+//! Prometheus metrics, on a listener of their own.
+//!
+//! Labels never carry a tenant, a user or a raw path: `path` is the route's template.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Upper bounds in milliseconds.
+const BUCKETS_MS: &[f64] = &[5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
+const DURATION: &str = "microstack_requests_duration_ms";
+const COUNT: &str = "microstack_requests_code_total";
+
+/// Installs the recorder for the whole process.
+pub(crate) fn install() -> Result<PrometheusHandle, String> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), BUCKETS_MS)
+        .map_err(|e| e.to_string())?
+        .install_recorder()
+        .map_err(|e| e.to_string())?;
+    metrics::describe_histogram!(DURATION, metrics::Unit::Milliseconds, "duration of HTTP requests by route");
+    metrics::describe_counter!(COUNT, "HTTP requests by route and status");
+    metrics::describe_counter!("auth_total", "sign-ins tried");
+    metrics::describe_counter!("auth_failure_total", "sign-ins refused, by reason");
+    Ok(handle)
+}
+
+/// Counts one request.
+pub(crate) fn observe(template: Option<&str>, method: &Method, status: StatusCode, elapsed: Duration) {
+    let path = template.unwrap_or("unmatched").to_owned();
+    let method = known(method);
+    let code = status.as_str().to_owned();
+    let labels = [("path", path.clone()), ("method", method.to_owned()), ("code", code.clone())];
+    metrics::counter!(COUNT, &labels).increment(1);
+    metrics::histogram!(DURATION, "path" => path, "method" => method, "code" => code)
+        .record(elapsed.as_secs_f64() * 1000.0);
+}
+
+/// Methods are text of the caller's choice; only known ones become labels.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// Serves `/metrics` to loopback until the process ends.
+pub(crate) async fn serve(address: SocketAddr, handle: PrometheusHandle) -> std::io::Result<()> {
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
+    let router = Router::new().route("/metrics", get(move || render(handle.clone())));
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "the metrics listener stopped");
+        }
+    });
+    Ok(())
+}
+
+async fn render(handle: PrometheusHandle) -> Response {
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], handle.render()).into_response()
+}

@@ -1,0 +1,113 @@
+//! `signet serve`: listeners, workers, and an orderly end.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::access_log::AccessLog;
+use crate::app::{self, Services, StartError};
+use crate::bootstrap::{self, Notices};
+use crate::config::Config;
+use crate::metrics;
+
+/// How often a node looks for what others changed.
+const REFRESH_EVERY: Duration = Duration::from_millis(500);
+/// How long requests in flight may take after the signal to end.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
+
+/// Runs until SIGTERM or SIGINT; what is in flight finishes first.
+pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
+    let recorder = metrics::install().map_err(StartError::Failed)?;
+    let services = app::open(&config, true).await?;
+    let mut notices = bootstrap::seed(&services, &config, false).await?;
+    notices.lines.extend(bootstrap::guard_default_password(&services, &config).await?.lines);
+
+    let router = app::application(&services, &config, Some(AccessLog::start()))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|e| StartError::Failed(format!("listen: {} cannot be bound: {e}", config.listen)))?;
+    if let Some(address) = config.metrics {
+        metrics::serve(address, recorder).await.map_err(|e| {
+            StartError::Failed(format!(
+                "metrics: {address} cannot be bound: {e}; set `[metrics] enabled = false` or another address"
+            ))
+        })?;
+    }
+    let (stop, stopped) = watch::channel(false);
+    let refresher = tokio::spawn(refresh(services.clone(), stopped.clone()));
+    announce(&config, &services, &notices, begun);
+
+    let mut drained = stopped.clone();
+    let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move {
+            drop(drained.wait_for(|stop| *stop).await);
+        });
+    let running = tokio::spawn(async move { server.await });
+    wait_for_signal().await?;
+    tracing::info!("stopping: requests in flight finish first");
+    let _ = stop.send(true);
+    match tokio::time::timeout(DRAIN_MAX, running).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::error!(%error, "the web listener failed"),
+        Ok(Err(error)) => tracing::error!(%error, "the web listener failed"),
+        Err(_) => tracing::warn!("requests were still in flight after {} s", DRAIN_MAX.as_secs()),
+    }
+    drop(refresher.await);
+    services.core.flush_audit().await;
+    services.core.store().close().await;
+    Ok(())
+}
+
+async fn wait_for_signal() -> Result<(), StartError> {
+    let failed = |e: std::io::Error| StartError::Failed(format!("signals: {e}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Looks for changes of other nodes and of commands on this host, twice a second.
+async fn refresh(services: Services, mut stopped: watch::Receiver<bool>) {
+    let mut away = false;
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(REFRESH_EVERY) => {}
+        }
+        match services.core.refresh_versions().await {
+            Ok(()) => away = false,
+            Err(error) if !away => {
+                tracing::error!(
+                    ?error,
+                    "changes of other nodes cannot be seen: the database does not answer"
+                );
+                away = true;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Says on standard error what runs and how to use it; standard output carries the request lines.
+#[expect(clippy::print_stderr, reason = "the console of whoever starts the server")]
+fn announce(config: &Config, services: &Services, notices: &Notices, begun: Instant) {
+    let origin = config.public_origin();
+    eprintln!("signet {}", crate::VERSION);
+    eprintln!("  ready in   {} ms", begun.elapsed().as_millis());
+    eprintln!("  database   {}", services.core.store().label());
+    eprintln!("  issuer     {origin}/t/default");
+    eprintln!("  sign in    {origin}/t/default/");
+    eprintln!("  API docs   {origin}/docs");
+    if let Some(address) = config.metrics {
+        eprintln!("  metrics    http://{address}/metrics");
+    }
+    for line in &notices.lines {
+        eprintln!("  note       {line}");
+    }
+}

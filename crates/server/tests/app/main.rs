@@ -1,0 +1,19 @@
+//! The whole application: the real binary on both databases, driven through its public interface.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+mod admin;
+mod api;
+mod apply;
+mod catalogue;
+mod crash;
+mod harness;
+mod relying_parties;
+mod tokens;

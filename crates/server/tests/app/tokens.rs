@@ -1,0 +1,174 @@
+//! A service takes a token, asks for decisions, and the evidence is there.
+
+use serde_json::{Value, json};
+
+use crate::harness::{ALICE_PASSWORD, BOTH, Browser, Server, basic};
+
+fn evaluation(subject: &str, action: &str, document: &str) -> Value {
+    json!({
+        "subject": { "type": "user", "id": subject },
+        "action": { "name": action },
+        "resource": { "type": "document", "id": document },
+    })
+}
+
+#[test]
+fn a_service_asks_for_a_decision_and_the_audit_log_shows_who_did_what() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let mut browser = Browser::new(&server);
+        browser.sign_in("acme", "alice", ALICE_PASSWORD).expect(303);
+        let token = server.reporting_token();
+
+        let ask = |action: &str, document: &str| {
+            server.post_json(
+                "/t/acme/access/v1/evaluation",
+                Some(&token),
+                &evaluation("alice", action, document),
+            )
+        };
+        let allowed = ask("document:Read", "docs/plan-2026").expect(200).json();
+        assert_eq!(allowed["decision"], true, "{allowed}");
+        let denied = ask("document:Erase", "docs/plan-2026").expect(200).json();
+        assert_eq!(denied["decision"], false, "{denied}");
+        let unknown = server
+            .post_json(
+                "/t/acme/access/v1/evaluation",
+                Some(&token),
+                &evaluation("nobody-of-this-name", "document:Read", "docs/plan-2026"),
+            )
+            .expect(200)
+            .json();
+        assert_eq!(unknown["decision"], false);
+
+        let batch = server
+            .post_json(
+                "/t/acme/access/v1/evaluations",
+                Some(&token),
+                &json!({
+                    "subject": { "type": "user", "id": "alice" },
+                    "action": { "name": "document:Read" },
+                    "evaluations": [
+                        { "resource": { "type": "document", "id": "docs/plan-2026" } },
+                        { "action": { "name": "document:Erase" }, "resource": { "type": "document", "id": "docs/plan-2026" } },
+                    ],
+                }),
+            )
+            .expect(200)
+            .json();
+        let decisions: Vec<&Value> =
+            batch["evaluations"].as_array().unwrap().iter().map(|e| &e["decision"]).collect();
+        assert_eq!(decisions, [&json!(true), &json!(false)]);
+
+        let admin = server.admin_token();
+        // The default admin is no one in acme: the platform's log and the tenant's log are apart.
+        server
+            .get("/t/acme/api/v1/audit/events", &[("authorization", &format!("Bearer {admin}"))])
+            .expect(401);
+        let actions = actions_of(&server, "acme");
+        for wanted in [
+            "session.started",
+            "token.issued",
+            "access.evaluated",
+            "user.created",
+            "role.created",
+            "client.created",
+        ] {
+            assert!(actions.iter().any(|a| a == wanted), "{wanted} is not in {actions:?}");
+        }
+    }
+}
+
+/// The actions in the log of a tenant, read by the platform's auditor route; waits for the queue.
+fn actions_of(server: &Server, tenant: &str) -> Vec<String> {
+    let token = server.admin_token();
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let tenants = server.get("/api/v1/tenants", &headers).expect(200).json();
+    let id = tenants["items"].as_array().unwrap().iter().find(|t| t["code"] == tenant).unwrap()["id"].clone();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let mut actions = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = server
+            .get(
+                &format!("/api/v1/audit/events?tenant_id={}&limit=200{cursor}", id.as_str().unwrap()),
+                &headers,
+            )
+            .expect(200)
+            .json();
+        for event in page["items"].as_array().unwrap() {
+            for field in ["at", "actor", "resource", "result", "duration_ms"] {
+                assert!(!event[field].is_null(), "{field} is missing in {event}");
+            }
+            actions.push(event["action"].as_str().unwrap().to_owned());
+        }
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return actions,
+        }
+    }
+}
+
+#[test]
+fn a_revoked_token_is_refused_at_once_and_introspects_as_inactive() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let token = server.reporting_token();
+        let secret = "canary-reporting-secret-0123456789abcdefghijkl";
+        let client = basic("acme-reporting", secret);
+        let headers = [("authorization", client.as_str())];
+        let ask = || {
+            server.post_json(
+                "/t/acme/access/v1/evaluation",
+                Some(&token),
+                &evaluation("alice", "document:Read", "docs/plan-2026"),
+            )
+        };
+        ask().expect(200);
+        let active =
+            server.post_form("/t/acme/oauth/introspect", &headers, &[("token", &token)]).expect(200).json();
+        assert_eq!(active["active"], true, "{active}");
+
+        server.post_form("/t/acme/oauth/revoke", &headers, &[("token", &token)]).expect(200);
+
+        ask().expect(401);
+        let active =
+            server.post_form("/t/acme/oauth/introspect", &headers, &[("token", &token)]).expect(200).json();
+        assert_eq!(active, json!({ "active": false }));
+        let unknown =
+            server.post_form("/t/acme/oauth/introspect", &headers, &[("token", "x")]).expect(200).json();
+        assert_eq!(unknown, json!({ "active": false }));
+    }
+}
+
+#[test]
+fn a_person_may_ask_about_themselves_but_not_about_another() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let token = server.user_token("acme", "bob", "Bobby-canary-pass-2");
+        let ask = |subject: &str| {
+            server.post_json(
+                "/t/acme/access/v1/evaluation",
+                Some(&token),
+                &evaluation(subject, "document:Read", "docs/plan-2026"),
+            )
+        };
+
+        ask("bob").expect(200);
+        ask("alice").expect(403);
+    }
+}
+
+#[test]
+fn a_token_of_one_tenant_is_nothing_in_another() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let admin = server.admin_token();
+        let bearer = format!("Bearer {admin}");
+
+        let refused = server.get("/t/acme/api/v1/users", &[("authorization", &bearer)]).expect(401);
+
+        assert_eq!(refused.json()["code"], "invalid_token");
+    }
+}
