@@ -106,8 +106,22 @@ pub struct UserDecl {
     pub email: Option<Option<String>>,
     /// The phone number.
     pub phone: Option<Option<String>>,
+    /// Whether the address is known to be theirs.
+    pub email_verified: Option<bool>,
+    /// Whether the number is known to be theirs.
+    pub phone_verified: Option<bool>,
     /// The name for people.
     pub display_name: Option<Option<String>>,
+    /// The given name.
+    pub first_name: Option<Option<String>>,
+    /// The family name.
+    pub last_name: Option<Option<String>>,
+    /// The language.
+    pub locale: Option<String>,
+    /// The time zone.
+    pub timezone: Option<String>,
+    /// `active`, `inactive` or `locked`.
+    pub status: Option<String>,
     /// The roles.
     pub roles: Option<Vec<GrantDecl>>,
     /// The password.
@@ -155,6 +169,10 @@ pub struct ClientDecl {
     pub kind: Option<At<String>>,
     /// Whether it may be used.
     pub enabled: Option<bool>,
+    /// What it may ask the token endpoint for.
+    pub grant_types: Option<Vec<String>>,
+    /// How it authenticates.
+    pub auth_methods: Option<Vec<String>>,
     /// Redirect addresses.
     pub redirect_uris: Option<Vec<String>>,
     /// Addresses after signing out.
@@ -171,6 +189,8 @@ pub struct ClientDecl {
     pub access_token_ttl_seconds: Option<i64>,
     /// The life of refresh tokens in seconds.
     pub refresh_token_ttl_seconds: Option<i64>,
+    /// Audiences of its access tokens.
+    pub audience: Option<Vec<String>>,
     /// The roles it holds.
     pub roles: Option<Vec<GrantDecl>>,
     /// Its secret.
@@ -356,7 +376,14 @@ fn user(of: &Reader<'_>) -> UserDecl {
         username: of.must("username"),
         email: of.or_null("email"),
         phone: of.or_null("phone"),
+        email_verified: of.bool("email_verified"),
+        phone_verified: of.bool("phone_verified"),
         display_name: of.or_null("display_name"),
+        first_name: of.or_null("first_name"),
+        last_name: of.or_null("last_name"),
+        locale: of.text("locale"),
+        timezone: of.text("timezone"),
+        status: of.text("status"),
         roles: of.grants("roles", "role"),
         password: of.secret("password"),
         must_change_password: of.bool("must_change_password"),
@@ -388,6 +415,8 @@ fn client(of: &Reader<'_>) -> ClientDecl {
         description: of.or_null("description"),
         kind: of.text_at("type"),
         enabled: of.bool("enabled"),
+        grant_types: of.texts("grant_types"),
+        auth_methods: of.texts("auth_methods"),
         redirect_uris: of.texts("redirect_uris"),
         post_logout_redirect_uris: of.texts("post_logout_redirect_uris"),
         scopes: of.texts("scopes"),
@@ -396,6 +425,7 @@ fn client(of: &Reader<'_>) -> ClientDecl {
         access_token_alg: of.text("access_token_alg"),
         access_token_ttl_seconds: of.int("access_token_ttl_seconds"),
         refresh_token_ttl_seconds: of.int("refresh_token_ttl_seconds"),
+        audience: of.texts("audience"),
         roles: of.grants("roles", "role"),
         secret: of.secret("secret"),
     }

@@ -192,15 +192,29 @@ static CLIENT: Table = Table {
     noun: "a client",
     name: "client",
     keys: &[
-        must("client_id", Shape::Text(Text::Line(100)), "Its public id, unique in the tenant."),
-        key("name", NAME, "Its name for people; the client_id if it is left out at creation."),
-        or_null("description", DESCRIPTION, "What it is for."),
+        must("client_id", Shape::Text(Text::Code(64)), "Its public id, unique in the tenant."),
+        key(
+            "name",
+            Shape::Text(Text::Line(100)),
+            "Its name for people; the client_id if it is left out at creation.",
+        ),
+        or_null("description", Shape::Text(Text::Line(500)), "What it is for."),
         key(
             "type",
             Shape::OneOf(&["confidential", "public", "service"]),
             "`confidential` signs people in and keeps a secret; `public` signs people in and has none; `service` acts for itself with its secret. Needed to create the client.",
         ),
         key("enabled", Shape::Bool, "Whether it may be used."),
+        key(
+            "grant_types",
+            Shape::List(&Shape::OneOf(&["authorization_code", "refresh_token", "client_credentials"]), 3),
+            "What it may ask the token endpoint for, where its type does not say it: `authorization_code` and `refresh_token`, or `client_credentials` for a service.",
+        ),
+        key(
+            "auth_methods",
+            Shape::List(&Shape::OneOf(&["client_secret_basic", "client_secret_post", "none"]), 2),
+            "How it authenticates, where its type does not say it: `client_secret_basic` and `client_secret_post`, or `none` for a public client. Set at creation only.",
+        ),
         key("redirect_uris", URIS, "Where people may be sent back to: exactly these."),
         key("post_logout_redirect_uris", URIS, "Where people may be sent after signing out: exactly these."),
         key(
@@ -220,9 +234,18 @@ static CLIENT: Table = Table {
             "The algorithm that its access tokens are signed with.",
         ),
         key("access_token_ttl_seconds", Shape::Int(60, 86_400), "How long its access tokens live."),
-        key("refresh_token_ttl_seconds", Shape::Int(300, 31_536_000), "How long its refresh tokens live."),
+        key("refresh_token_ttl_seconds", Shape::Int(60, 7_776_000), "How long its refresh tokens live."),
+        key(
+            "audience",
+            Shape::List(&Shape::Text(Text::Line(200)), 20),
+            "Audiences of its access tokens besides Signet: exactly these.",
+        ),
         key("roles", GRANTS, "The roles it holds when it acts for itself: exactly these."),
-        key("secret", Shape::Secret, "Its secret, by reference. A new one is made up if it is left out."),
+        key(
+            "secret",
+            Shape::Secret,
+            "Its secret, by reference: 32 to 72 random characters. Needed to create a client that has one.",
+        ),
     ],
 };
 
@@ -233,7 +256,14 @@ static USER: Table = Table {
         must("username", Shape::Text(Text::Username), "The name to sign in with, unique in the tenant."),
         or_null("email", Shape::Text(Text::Email), "Their e-mail address."),
         or_null("phone", Shape::Text(Text::Phone), "Their phone number, E.164."),
+        key("email_verified", Shape::Bool, "Whether the address is known to be theirs."),
+        key("phone_verified", Shape::Bool, "Whether the number is known to be theirs."),
         or_null("display_name", NAME, "Their name for people."),
+        or_null("first_name", Shape::Text(Text::Line(64)), "Their given name."),
+        or_null("last_name", Shape::Text(Text::Line(64)), "Their family name."),
+        key("locale", Shape::Text(Text::Line(16)), "Their language, like zh-CN."),
+        key("timezone", Shape::Text(Text::Line(64)), "Their time zone, like Asia/Shanghai."),
+        key("status", Shape::OneOf(&["active", "inactive", "locked"]), "Whether the account is in use."),
         key(
             "roles",
             GRANTS,

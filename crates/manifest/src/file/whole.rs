@@ -45,7 +45,7 @@ pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
 /// Names that stand twice in their section, by the key that the tenant keeps them unique by.
 fn twice(manifest: &Manifest, mistakes: &mut Mistakes) {
     let exact = str::to_owned as fn(&str) -> String;
-    unique("policy", manifest.policies.iter().flatten().map(|o| &o.name), exact, mistakes);
+    unique("policy", manifest.policies.iter().flatten().map(|o| &o.name), name_key, mistakes);
     unique("role", manifest.roles.iter().flatten().map(|o| &o.code), exact, mistakes);
     unique("client", manifest.clients.iter().flatten().map(|o| &o.client_id), exact, mistakes);
     unique("user", manifest.users.iter().flatten().map(|o| &o.username), name_key, mistakes);
@@ -77,7 +77,7 @@ fn inner(manifest: &Manifest, mistakes: &mut Mistakes) {
     let exact = str::to_owned as fn(&str) -> String;
     for role in manifest.roles.iter().flatten() {
         unique("permission", role.permissions.iter().flatten(), exact, mistakes);
-        unique("policy", role.policies.iter().flatten(), exact, mistakes);
+        unique("policy", role.policies.iter().flatten(), name_key, mistakes);
     }
     for user in manifest.users.iter().flatten() {
         grants("role", user.roles.as_deref(), exact, mistakes);

@@ -1,0 +1,7 @@
+//! `apply` and `export` on both databases.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod apply;
+mod http;
+mod permissions;
+mod world;
