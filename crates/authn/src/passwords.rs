@@ -45,6 +45,11 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// Whether the password is the one that the account was made with.
+    fn never_changed(&self) -> bool {
+        self.password_changed_at.is_none_or(|changed_at| changed_at <= self.created_at)
+    }
+
     /// The hash that may sign in: none where no password was set, or where everybody knows it.
     pub(crate) fn usable_hash(&self) -> Option<&PasswordHash> {
         self.hash.as_ref().filter(|hash| self.password_set && !is_known_hash(hash.expose()))
@@ -119,7 +124,7 @@ impl Service {
             let mut rx = cx.read(&cx.purpose(Purpose::Resolve)).await?;
             store::find(&mut rx, &tenant.id, &user).await?
         };
-        let Some(account) = account.filter(|a| a.password_set && a.password_changed_at.is_none()) else {
+        let Some(account) = account.filter(|a| a.password_set && a.never_changed()) else {
             return Ok(None);
         };
         let default = Secret::new(DEFAULT_ADMIN_PASSWORD.to_owned());
@@ -312,12 +317,10 @@ impl Service {
         if !found.is_empty() {
             return Err(Error::Weak(found));
         }
-        for known in rules::KNOWN_HASHES {
-            let known = PasswordHash::parse(*known)
-                .map_err(|e| Error::Bug(base::bug!("a well-known hash does not parse: {e}")))?;
-            if self.hasher().verify(&candidate, Some(&known)).await? {
-                return Err(Error::Weak(vec![Weakness::Known]));
-            }
+        let puzzle = PasswordHash::parse(rules::PUZZLE_HASH)
+            .map_err(|e| Error::Bug(base::bug!("a well-known hash does not parse: {e}")))?;
+        if self.hasher().verify(&candidate, Some(&puzzle)).await? {
+            return Err(Error::Weak(vec![Weakness::Known]));
         }
         let mut last = Vec::new();
         if rules.history_count > 0 {

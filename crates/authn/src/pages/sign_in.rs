@@ -99,9 +99,5 @@ fn show(visit: &Visit, status: StatusCode, refused: Option<Refused>, kept: Kept)
 
 /// Whether the request comes from this machine, to a loopback name, with no trace of a proxy.
 fn is_local(info: &RequestInfo) -> bool {
-    let name = match info.host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => info.host.as_str(),
-    };
-    info.peer_is_loopback && !info.forwarded && matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+    info.peer_is_loopback && !info.forwarded && web::hosts::is_loopback(&info.host)
 }

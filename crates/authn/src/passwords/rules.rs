@@ -35,12 +35,16 @@ const KNOWN_PASSWORDS: &[&str] = &[
     "Welcome@123",
 ];
 
-/// Hashes that stand in tutorials and test suites. A row that holds one signs nobody in, and a password
-/// that verifies one is refused (requirements B2.2).
+/// Hashes that stand in tutorials and test suites. A row that holds one signs nobody in (requirements
+/// B2.2).
 pub(crate) const KNOWN_HASHES: &[&str] = &[
-    "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy",
+    PUZZLE_HASH,
+    // `abc123xyz`, which stands among the known passwords.
     "$2a$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
 ];
+
+/// The known hash whose password is not known: a new password is held against it.
+pub(crate) const PUZZLE_HASH: &str = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 
 /// Says whether a stored hash is one of those that everybody knows, whatever its prefix says.
 pub(crate) fn is_known_hash(hash: &str) -> bool {
@@ -247,6 +251,13 @@ mod tests {
         let decomposed = Candidate::parse(&Secret::new("Cafe\u{301}-1234".to_owned())).unwrap();
 
         assert_eq!(composed.expose(), decomposed.expose());
+    }
+
+    #[test]
+    fn the_other_known_hash_is_that_of_a_known_password() {
+        let hash = KNOWN_HASHES.iter().find(|hash| **hash != PUZZLE_HASH).unwrap();
+
+        assert!(KNOWN_PASSWORDS.iter().any(|known| bcrypt::verify(known, hash).unwrap()));
     }
 
     #[test]
