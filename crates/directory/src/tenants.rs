@@ -196,15 +196,22 @@ impl Service {
     /// Fails with [`Error::Taken`] (code or name) and [`Error::Invalid`].
     pub async fn create_tenant(&self, cx: &Cx, new: NewTenant, admin: Option<NewUser>) -> Result<Tenant> {
         let permit = cx.authorize(Action::PlatformTenantCreate, &Target::all("tenant")).await?;
+        check_code(&new.code)?;
+        let draft = Draft { id: cx.fresh_id(), new, public_url: self.public_url(), fixed: false };
+        let inside = match admin {
+            Some(admin) => {
+                let inside = cx.enter(Arc::new(draft.to_ref())).await?;
+                let permit = inside.authorize(Action::UserCreate, &Target::all("user")).await?;
+                Some((inside, permit, NewUser { must_change_password: true, ..admin }))
+            }
+            None => None,
+        };
 
         let mut tx = cx.write(&permit).await?;
-        let tenant = self.create_tenant_in(cx, &mut tx, &permit, new).await?;
-        if let Some(admin) = admin {
-            let inside = cx.enter(Arc::new(tenant.to_ref())).await?;
-            let permit = inside.authorize(Action::UserCreate, &Target::all("user")).await?;
-            let new = NewUser { must_change_password: true, ..admin };
-            let user =
-                users::insert_in(&inside, &mut tx, &permit, new).await.map_err(|e| e.below("/admin"))?;
+        let tenant = insert_in(cx, &mut tx, &permit, draft).await?;
+        if let Some((inside, permit, admin)) = inside {
+            let added = users::insert_in(&inside, &mut tx, &permit, admin).await;
+            let user = added.map_err(|e| e.below("/admin"))?;
             users::give_role_in(&inside, &mut tx, &permit, &user.id, roles::SUPER_ADMIN).await?;
         }
         tx.commit().await?;
@@ -241,9 +248,28 @@ pub(crate) struct Draft<'a> {
     pub(crate) fixed: bool,
 }
 
+impl Draft<'_> {
+    /// The tenant as it will be, for authorising what is done inside it before it exists.
+    fn to_ref(&self) -> TenantRef {
+        TenantRef {
+            id: self.id.clone(),
+            code: self.new.code.clone(),
+            issuer: self.issuer(),
+            name: self.new.name.clone(),
+            active: true,
+            config: json!({}),
+        }
+    }
+
+    fn issuer(&self) -> String {
+        format!("{}/t/{}", self.public_url, self.new.code)
+    }
+}
+
 /// Inserts a tenant whose code was checked, with its roles and permissions.
 pub(crate) async fn insert_in(cx: &Cx, tx: &mut Tx, permit: &Permit, draft: Draft<'_>) -> Result<Tenant> {
-    let Draft { id, new, public_url, fixed } = draft;
+    let issuer = draft.issuer();
+    let Draft { id, new, fixed, .. } = draft;
     check_name(&new.name)?;
     let patch = if new.config.is_null() { json!({}) } else { new.config };
     let config = TenantConfig::default().patched(patch)?;
@@ -254,7 +280,7 @@ pub(crate) async fn insert_in(cx: &Cx, tx: &mut Tx, permit: &Permit, draft: Draf
         platform_id: store::DEFAULT_PLATFORM_ID
             .parse()
             .map_err(|e| base::bug!("the default platform: {e}"))?,
-        issuer: format!("{public_url}/t/{}", new.code),
+        issuer,
         code: new.code,
         name: new.name,
         account_number,
