@@ -5,8 +5,6 @@
 //! satisfies it.
 
 pub mod http;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

@@ -8,8 +8,6 @@ mod checks;
 pub mod http;
 mod seed;
 mod store;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

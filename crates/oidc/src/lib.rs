@@ -27,8 +27,6 @@ mod logout;
 mod pages;
 pub mod protocol;
 pub mod secrets;
-#[cfg(test)]
-mod testing;
 pub mod token;
 mod userinfo;
 

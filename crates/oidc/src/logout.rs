@@ -4,9 +4,6 @@
 //! that no other site can sign anybody out. INVARIANT: a browser is only sent on to an address that the
 //! client has registered, byte by byte.
 
-#[cfg(test)]
-mod tests;
-
 use askama::Template;
 use authn::{Session, SessionActor};
 use authz::{Cx, Place, TenantRef};

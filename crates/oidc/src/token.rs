@@ -7,8 +7,6 @@
 //! section 4.14.2).
 
 pub mod http;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
