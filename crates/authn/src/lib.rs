@@ -19,6 +19,7 @@ pub mod pages;
 pub mod passwords;
 pub mod sessions;
 pub mod sign_in;
+mod sweep;
 mod throttle;
 
 use std::sync::Arc;

@@ -21,7 +21,6 @@ use directory::PasswordHash;
 use directory::seeds::{ADMIN_ID, DEFAULT_TENANT_ID};
 
 use crate::sessions::{end_all_in, own_id, own_session};
-use crate::throttle::give_back_in;
 use crate::{Error, Result, Service, config_of};
 
 /// Hashes that the history keeps for each person at most.
@@ -259,6 +258,8 @@ impl Service {
             count_failure("bad_credentials");
             return Err(Error::WrongCurrentPassword);
         }
+        // At once: who knows the password may take any number of tries to find a new one.
+        self.give_back(cx, &charge).await?;
         let candidate = self.check_candidate(cx, &account, &new).await?;
         let hash = self.hasher().hash(&candidate).await?;
 
@@ -279,10 +280,6 @@ impl Service {
             None => None,
         };
         tx.commit().await?;
-        // Apart from the change: the purpose of changing passwords does not reach throttles.
-        let mut tx = cx.write(&cx.purpose(Purpose::SignIn)).await?;
-        give_back_in(&mut tx, &charge).await?;
-        tx.commit_housekeeping().await?;
         Ok(OwnChange { cookie })
     }
 

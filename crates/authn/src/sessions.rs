@@ -128,14 +128,15 @@ impl Service {
         cookies::clear(&self.session_cookie_name(tenant), self.config().secure)
     }
 
-    /// Recognises the session of a request, if it has a valid one in this tenant, and notes its activity
-    /// at most once a minute.
+    /// Recognises the session of a request, if it has a valid one in this active tenant, and notes its
+    /// activity at most once a minute.
     pub async fn session_actor(
         &self,
         tenant: &Arc<TenantRef>,
         headers: &HeaderMap,
     ) -> Result<Option<SessionActor>> {
-        let Some(token) = cookies::read(headers, &self.session_cookie_name(tenant)) else { return Ok(None) };
+        let token = cookies::read(headers, &self.session_cookie_name(tenant));
+        let Some(token) = token.filter(|_| tenant.active) else { return Ok(None) };
         let digest = self.session_digest(token);
         let cx = self.core().system(Place::Tenant(tenant.clone()));
         let now = cx.now();

@@ -58,6 +58,14 @@ impl Service {
         tx.commit_housekeeping().await?;
         Ok(charge)
     }
+
+    /// Gives the charge of a success back in a transaction of its own.
+    pub(crate) async fn give_back(&self, cx: &Cx, charge: &Charge) -> Result<()> {
+        let mut tx = cx.write(&cx.purpose(Purpose::SignIn)).await?;
+        give_back_in(&mut tx, charge).await?;
+        tx.commit_housekeeping().await?;
+        Ok(())
+    }
 }
 
 /// Gives the charge of a success back, in its transaction: the account starts anew, the source as before.
@@ -87,7 +95,6 @@ fn source_of(address: Option<IpAddr>) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

@@ -74,7 +74,7 @@ struct SignedOutPage {
 
 pub(super) async fn home(visit: Visit) -> Response {
     match visit.person() {
-        None => visit.to_sign_in(),
+        None => visit.to_sign_in(""),
         Some(person) if person.must_change => {
             see_other(&format!("{}/change-password", visit.base()), Vec::new())
         }
@@ -103,7 +103,7 @@ async fn show_home(visit: &Visit, person: Person, status: StatusCode, messages: 
 }
 
 pub(super) async fn end_session(visit: Visit, body: Result<FormBody, web::Failure>) -> Response {
-    let Some(person) = visit.person() else { return visit.to_sign_in() };
+    let Some(person) = visit.person() else { return visit.to_sign_in("") };
     let Ok(FormBody(pairs)) = body else {
         return visit.refuse(&Refused::new(StatusCode::BAD_REQUEST, visit.words().bad_request));
     };

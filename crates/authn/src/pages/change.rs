@@ -26,12 +26,12 @@ struct ChangePage {
 pub(super) async fn form(visit: Visit) -> Response {
     match visit.person() {
         Some(person) => show(&visit, &person, StatusCode::OK, Vec::new(), None),
-        None => visit.to_sign_in(),
+        None => visit.to_sign_in("/change-password"),
     }
 }
 
 pub(super) async fn submit(visit: Visit, body: Result<FormBody, web::Failure>) -> Response {
-    let Some(person) = visit.person() else { return visit.to_sign_in() };
+    let Some(person) = visit.person() else { return visit.to_sign_in("/change-password") };
     let Ok(FormBody(pairs)) = body else {
         return visit.refuse(&Refused::new(StatusCode::BAD_REQUEST, visit.words().bad_request));
     };

@@ -59,8 +59,13 @@ async fn show(visit: &Visit, token: &str, status: StatusCode, messages: Vec<Stri
         Ok(guard) => guard,
         Err(problem) => return visit.refuse(&visit.explain(Error::Bug(problem))),
     };
+    let mut frame = visit.frame("recover", messages);
+    if visit.query.get("token").is_none() {
+        // The answer to the form: its address alone would show nothing in another language.
+        frame.other_href = String::new();
+    }
     let page = RecoverPage {
-        page: visit.frame("recover", messages),
+        page: frame,
         csrf: guard.token(PURPOSE),
         token: token.to_owned(),
         username: account.username,

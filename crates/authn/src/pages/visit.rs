@@ -191,9 +191,10 @@ impl Visit {
         cookies::set(LANGUAGE_COOKIE, tag, self.service.config().secure, Some(LANGUAGE_SECONDS)).ok()
     }
 
-    /// Leads to the sign-in page and back to this address.
-    pub(super) fn to_sign_in(&self) -> Response {
-        see_other(&self.service.sign_in_url(&self.tenant, &self.path, None), Vec::new())
+    /// Leads to the sign-in page and back to one of our pages.
+    pub(super) fn to_sign_in(&self, page: &str) -> Response {
+        let back = format!("{}{page}", self.base());
+        see_other(&self.service.sign_in_url(&self.tenant, &back, None), Vec::new())
     }
 
     /// The page that says what did not work.

@@ -95,6 +95,7 @@ impl Service {
     pub async fn recover(&self, cx: &Cx, token: &str, new: Secret<String>) -> Result<()> {
         let charge = self.charge(cx, "recover").await?;
         let account = self.look_at_link(cx, token).await?;
+        self.give_back(cx, &charge).await?;
         let candidate = self.check_candidate(cx, &account, &new).await?;
         let hash = self.hasher().hash(&candidate).await?;
         let tenant = cx.tenant()?.clone();
@@ -114,9 +115,6 @@ impl Service {
         };
         replace_in(cx, &mut tx, &permit, change).await?;
         tx.commit().await?;
-        let mut tx = cx.write(&cx.purpose(Purpose::SignIn)).await?;
-        crate::throttle::give_back_in(&mut tx, &charge).await?;
-        tx.commit_housekeeping().await?;
         Ok(())
     }
 

@@ -190,7 +190,6 @@ fn is_derived(password_key: &str, username_key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use base::Secret;
 
     use super::*;

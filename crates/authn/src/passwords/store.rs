@@ -100,7 +100,8 @@ pub(super) async fn replace(
         return Ok(None);
     };
     let sql = Sql::new(
-        "UPDATE users SET password = $1, password_set = $2, must_change_password = $3, password_changed_at = $4 \
+        "UPDATE users SET password = $1, password_set = $2, must_change_password = $3, password_changed_at = $4, \
+           version = version + 1 \
          WHERE tenant_id = $5 AND id = $6 AND password = $7 AND deleted_at IS NULL",
     )
     .bind(change.hash.expose())

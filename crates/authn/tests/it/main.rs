@@ -1,5 +1,5 @@
 //! The slice on both databases, by verbs and through its routes.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod pages;
 mod passwords;

@@ -10,7 +10,7 @@ use crate::world::{Answer, OTHER, PASSWORD, World};
 
 const SIGN_IN: &str = "/t/default/sign-in";
 
-fn header<'a>(answer: &'a Answer, name: impl axum::http::header::AsHeaderName) -> &'a str {
+fn header(answer: &Answer, name: impl axum::http::header::AsHeaderName) -> &str {
     answer.headers.get(name).map_or("", |value| value.to_str().unwrap())
 }
 
@@ -92,7 +92,8 @@ async fn the_default_administrator_is_led_to_a_new_password_and_then_back() {
 async fn h18_the_default_password_needs_this_machine_a_loopback_name_and_no_proxy() {
     let world = World::at("http://localhost:8080").await;
     let reference = world.browser().sign_in(SIGN_IN, "admin", "wrong").await;
-    let table: [(&str, Option<&str>, &[(&str, &str)]); 6] = [
+    type Row = (&'static str, Option<&'static str>, &'static [(&'static str, &'static str)]);
+    let table: [Row; 6] = [
         ("192.0.2.9", None, &[]),
         ("127.0.0.1", None, &[("x-forwarded-for", "127.0.0.1")]),
         ("127.0.0.1", None, &[("forwarded", "for=127.0.0.1")]),
@@ -105,7 +106,7 @@ async fn h18_the_default_password_needs_this_machine_a_loopback_name_and_no_prox
         let mut browser = world.browser();
         browser.peer = peer.to_owned();
         browser.host = host.map(str::to_owned);
-        browser.extra = extra.iter().map(|(name, value)| (name_of(name), (*value).to_owned())).collect();
+        browser.extra = extra.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
 
         let refused = browser.sign_in(SIGN_IN, "admin", "Admin@123").await;
 
@@ -120,13 +121,6 @@ async fn h18_the_default_password_needs_this_machine_a_loopback_name_and_no_prox
         let signed_in = browser.sign_in(SIGN_IN, "admin", "Admin@123").await;
         assert_eq!(signed_in.status, StatusCode::SEE_OTHER, "{host}");
     }
-}
-
-fn name_of(name: &str) -> &'static str {
-    ["x-forwarded-for", "forwarded", "via", "x-forwarded-host"]
-        .into_iter()
-        .find(|known| *known == name)
-        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -425,4 +419,18 @@ async fn a_person_ends_another_session_from_their_page_but_nobody_elses() {
         assert!(world.is_alive(&hers).await);
         assert!(!world.is_alive(&mine).await);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h25_a_form_with_a_megabyte_in_it_is_refused_before_anyone_hashes_it() {
+    let world = World::at("http://localhost:8080").await;
+    let mut browser = world.browser();
+    let csrf = browser.get(SIGN_IN).await.csrf();
+    let before = world.service.verifications();
+    let huge = "x".repeat(1024 * 1024);
+
+    let refused = browser.post(SIGN_IN, &[("csrf", &csrf), ("username", "maria"), ("password", &huge)]).await;
+
+    assert_eq!((refused.status, refused.page()), (StatusCode::BAD_REQUEST, "error"));
+    assert_eq!(world.service.verifications(), before);
 }

@@ -230,3 +230,44 @@ async fn no_token_stands_in_the_database_and_cookies_follow_the_public_address()
     plain.insert(COOKIE, HeaderValue::from_str(&value).unwrap());
     assert!(world.service.session_actor(&world.tenant, &plain).await.unwrap().is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_is_cleared_away_and_what_is_not_stays() {
+    for world in World::both().await {
+        let old = world.sign_in("maria", PASSWORD).await;
+        world.service.one_time_link(&world.system(), &world.maria, 60).await.unwrap();
+        assert!(world.try_from(HOME, "nosuch", "x").await.is_err());
+        assert_eq!(world.service.sweep().await.unwrap(), 0);
+        world.clock.advance_seconds(8 * 86_400);
+        let fresh = world.sign_in("maria", PASSWORD).await;
+
+        assert!(world.service.sweep().await.unwrap() >= 3);
+        assert_eq!(world.service.sweep().await.unwrap(), 0);
+
+        let status = Sql::new("SELECT status FROM user_sessions WHERE id = $1").bind(&old.session.id);
+        assert_eq!(world.one::<String>(status).await, "EXPIRED");
+        assert!(world.is_alive(&fresh).await);
+        let links = Sql::new("SELECT count(*) AS n FROM password_reset_tokens");
+        assert_eq!(world.one::<i64>(links).await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_is_not_active_knows_no_session_and_signs_nobody_in() {
+    for world in World::both().await {
+        let begun = world.sign_in("maria", PASSWORD).await;
+        let asleep = std::sync::Arc::new(authz::TenantRef { active: false, ..(*world.tenant).clone() });
+
+        let found = world.service.session_actor(&asleep, &world.headers(&begun)).await.unwrap();
+        assert!(found.is_none());
+        let attempt = Attempt {
+            username: "maria".to_owned(),
+            password: secret(PASSWORD),
+            remember: false,
+            local: false,
+            replaces: None,
+        };
+        let refused = world.service.sign_in(&world.cx_at(&asleep, Actor::Anonymous, HOME), attempt).await;
+        assert!(matches!(refused, Err(Error::BadCredentials)));
+    }
+}

@@ -269,14 +269,17 @@ impl World {
         web::install(inner, layer)
     }
 
-    fn parts(&self) -> (Core, Service, Vec<Arc<TenantRef>>) {
+    fn parts(&self) -> Parts {
         (self.core.clone(), self.service.clone(), vec![self.tenant.clone(), self.other.clone()])
     }
 }
 
+/// What the middleware needs.
+type Parts = (Core, Service, Vec<Arc<TenantRef>>);
+
 /// What the server's middleware does: tenant by address, actor by cookie, context into the request.
 async fn context(
-    State(parts): State<Arc<(Core, Service, Vec<Arc<TenantRef>>)>>,
+    State(parts): State<Arc<Parts>>,
     Info(info): Info,
     mut request: Request,
     next: Next,
