@@ -133,7 +133,7 @@ async fn no_secret_is_in_a_plan_an_error_an_export_or_the_log() {
             with_head(
                 "users:\n- { username: x, password: { env: PASSWORD } }\n- { username: y, email: alice@acme.example }\n",
             ),
-            with_head("users: [{ username: x, password: { env: SECRET } }]\n"),
+            with_head("users: [{ username: x, password: { env: LONG } }]\n"),
             with_head("clients: [{ client_id: x, type: service, secret: { env: PASSWORD } }]\n"),
         ] {
             seen.push(format!("{:?}", world.try_apply(&world.host(), &text).await.unwrap_err()));
@@ -162,7 +162,7 @@ async fn a_refused_last_object_undoes_all_before_it() {
         let refused = world.try_apply(&world.host(), &text).await.unwrap_err();
 
         assert_eq!(refused.code(), "email_taken");
-        assert!(refused.detail().starts_with("f.yaml:8:13: user `late`: "), "{}", refused.detail());
+        assert!(refused.detail().starts_with("f.yaml:8:15: user `late`: "), "{}", refused.detail());
         assert_eq!(world.service.export(&world.host(), "acme").await.unwrap(), before);
         assert_eq!(world.events().await, events);
         let unmade =
@@ -209,7 +209,7 @@ async fn what_only_the_tenant_can_know_is_refused_with_its_line() {
                 "users: [{ username: z, password: { env: NOWHERE } }]",
                 "f.yaml:3:34: found the secret `env:NOWHERE` unresolved",
             ),
-            ("users: [{ username: z, password: { env: SECRET }, email: z@z.example }]", ""),
+            ("users: [{ username: z, password: { env: LONG } }]", ""),
         ] {
             let result = world.try_apply(&world.host(), &with_head(rest)).await;
             if expected.is_empty() {
@@ -347,5 +347,36 @@ async fn more_secrets_than_one_request_has_time_for_are_refused() {
             world.try_apply(&world.host(), &with_head(&format!("users:\n{users}"))).await.unwrap_err();
 
         assert_eq!(refused.code(), "too_many_secrets");
+    }
+}
+
+#[tokio::test]
+async fn of_two_files_at_once_each_is_applied_whole_or_refused() {
+    for world in World::on_both().await {
+        world.apply(&world.host(), ACME).await;
+        let file = |name: &str| {
+            let groups: String = (0..20).map(|i| format!("- {{ name: {name}{i} }}\n")).collect();
+            with_head(&format!("groups:\n{groups}"))
+        };
+        let (left, right, host) = (file("left"), file("right"), world.host());
+
+        let (first, second) = tokio::join!(world.try_apply(&host, &left), world.try_apply(&host, &right));
+
+        let exported = world.service.export(&world.host(), "acme").await.unwrap();
+        assert!(first.is_ok() || second.is_ok(), "{first:?} {second:?}");
+        for (result, name) in [(&first, "name: left"), (&second, "name: right")] {
+            let there = exported.matches(name).count();
+            match result {
+                Ok(_) => assert_eq!(there, 20, "{:?} {name}", world.backend),
+                Err(problem) => {
+                    assert_eq!(
+                        (there, problem.kind()),
+                        (0, Kind::Conflict),
+                        "{:?} {problem:?}",
+                        world.backend
+                    );
+                }
+            }
+        }
     }
 }

@@ -153,3 +153,28 @@ async fn pruning_spares_the_caller() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_platform_admin_makes_and_changes_any_tenant() {
+    for world in World::on_both().await {
+        let admin = world.platform_admin().await;
+
+        let made = world.apply(&admin, ACME).await;
+        let again = world.apply(&admin, ACME).await;
+        let more = format!(
+            "{HEAD}users:\n- {{ username: boss, roles: [SUPER_ADMIN] }}\n- {{ username: alice, status: locked, password: {{ env: PASSWORD, rotate: true }} }}\n\
+             roles: [{{ code: viewer, policies: [Write documents] }}]\ngroups: [{{ name: Staff, members: [carol] }}]\n"
+        );
+        let changed = world.apply(&admin, &more).await;
+
+        assert!(made.changed && changed.changed);
+        assert_eq!(again.diff, "nothing to change\n");
+        assert!(world.allowed("acme", "boss", "policy:grant_any", "x").await);
+        let exported = world.service.export(&admin, "acme").await.unwrap();
+        assert_eq!(world.apply(&admin, &exported).await.diff, "nothing to change\n");
+        let actors = world
+            .texts("SELECT DISTINCT actor_type AS text FROM audit_logs WHERE action = 'tenant.applied'")
+            .await;
+        assert_eq!(actors, ["user"]);
+    }
+}

@@ -87,6 +87,28 @@ impl World {
         oidc::find_client_by_client_id(&mut rx, &tenant, name).await.unwrap().unwrap().id
     }
 
+    /// The first administrator of a new installation, on the platform.
+    pub(crate) async fn platform_admin(&self) -> Cx {
+        let cx = self.core.system(Place::Platform);
+        let permit = cx.purpose(Purpose::Bootstrap);
+        let mut tx = cx.write(&permit).await.unwrap();
+        let url = "http://localhost:8080";
+        let tenant = directory::seed_default_tenant_in(&cx, &mut tx, &permit, url).await.unwrap();
+        let hash = directory::PasswordHash::unusable(self.core.random());
+        let admin = directory::seed_admin_in(&cx, &mut tx, &permit, hash).await.unwrap();
+        tx.commit().await.unwrap();
+        let actor = Actor::User {
+            id: admin.id,
+            tenant: tenant.id,
+            username: "admin".to_owned(),
+            session: None,
+            client: None,
+            api: true,
+            must_change_password: false,
+        };
+        Cx::new(self.core.clone(), Place::Platform, actor, self.request())
+    }
+
     /// A signed-in person at their own tenant's address.
     pub(crate) async fn user(&self, code: &str, name: &str) -> Cx {
         let tenant = self.tenant(code).await;
@@ -164,5 +186,6 @@ pub(crate) fn secrets() -> BTreeMap<String, Secret<String>> {
     let clients = ["ACME_WEB_NODE_SECRET", "ACME_WEB_PYTHON_SECRET", "ACME_REPORTING_SECRET", "SECRET"];
     let password = |name: &&str| (format!("env:{name}"), Secret::new(format!("{CANARY}-Pw!")));
     let secret = |name: &&str| (format!("env:{name}"), Secret::new(format!("{CANARY}-{}", "x".repeat(32))));
-    names.iter().map(password).chain(clients.iter().map(secret)).collect()
+    let long = ("env:LONG".to_owned(), Secret::new(format!("{CANARY}-{}", "x".repeat(80))));
+    names.iter().map(password).chain(clients.iter().map(secret)).chain([long]).collect()
 }
