@@ -216,3 +216,22 @@ async fn a_hash_of_another_cost_or_prefix_is_replaced_at_the_next_sign_in() {
         world.sign_in("maria", PASSWORD).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_passwords_waits_in_a_short_queue_and_the_rest_is_told_to_come_back() {
+    let world = World::at("http://localhost:8080").await;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (guess, hash) = (secret("guess"), world.service.unusable_hash().unwrap());
+    let flood =
+        (0..cores * 32 + 7).map(|_| world.service.verify_client_secret(&guess, Some(&hash))).collect();
+
+    let results = join_all(flood).await;
+
+    let busy: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
+    assert!((1..=7).contains(&busy.len()), "{} were told so", busy.len());
+    for error in busy {
+        let problem = base::Problem::from(error);
+        assert_eq!((problem.kind(), problem.retry_after_seconds()), (base::Kind::Unavailable, Some(2)));
+    }
+    assert!(!world.service.verify_client_secret(&guess, None).await.unwrap(), "the queue is free again");
+}
