@@ -8,21 +8,20 @@ mod checks;
 pub mod http;
 mod seed;
 mod store;
-
-use std::sync::Arc;
+mod verbs;
 
 use authz::principals::{PrincipalKind, PrincipalRow};
-use authz::{Action, Cx, Event, Permit, Purpose, Rx, Target, Tx};
+use authz::{Cx, Event, Permit, Rx, Target, Tx};
+use base::Timestamp;
 use base::id::{ClientId, TenantId};
-use base::{Secret, Timestamp};
 use jose::Algorithm;
 
-use crate::Service;
 use crate::error::{Error, Result};
 use crate::protocol::{redirect, scope};
 use crate::secrets::SecretHash;
 
 pub use seed::{DefaultClients, seed_default_clients_in};
+pub use verbs::Shown;
 
 /// The longest life of an access token, in seconds.
 pub const ACCESS_TTL_SECONDS_MAX: i64 = 86_400;
@@ -491,105 +490,4 @@ fn event(action: &'static str, tenant: &TenantId, client: &Client) -> Event {
         "scopes": client.scopes,
         "redirect_uris": client.redirect_uris,
     }))
-}
-
-/// A client with the secret that is shown once.
-pub struct Shown {
-    /// The client.
-    pub client: Client,
-    /// The secret of a confidential client.
-    pub secret: Option<Secret<String>>,
-}
-
-impl Service {
-    /// Makes a client; a confidential one gets a random secret, answered this once.
-    pub async fn create_client(&self, cx: &Cx, mut new: NewClient) -> Result<Shown> {
-        let permit = cx.authorize(Action::ClientCreate, &Target::all("client")).await?;
-        let mut secret = None;
-        if new.needs_secret() {
-            let fresh = self.secrets().fresh(cx).await?;
-            new.secret = Some(fresh.hash);
-            secret = Some(fresh.secret);
-        }
-        let mut tx = cx.write(&permit).await?;
-        let client = create_client_in(cx, &mut tx, &permit, new).await?;
-        tx.commit().await?;
-        Ok(Shown { client, secret })
-    }
-
-    /// Reads a client.
-    pub async fn read_client(&self, cx: &Cx, id: &ClientId) -> Result<Client> {
-        let permit = cx.authorize(Action::ClientRead, &Target::member(id)).await?;
-        let mut rx = cx.read(&permit).await?;
-        let found = find_client(&mut rx, &cx.tenant()?.id, id).await?;
-        found.ok_or(Error::Authz(authz::Error::NotFound("client")))
-    }
-
-    /// Changes a client.
-    pub async fn update_client(
-        &self,
-        cx: &Cx,
-        id: &ClientId,
-        change: ClientChange,
-        version: Option<i64>,
-    ) -> Result<Client> {
-        let permit = cx.authorize(Action::ClientUpdate, &Target::member(id)).await?;
-        refuse_higher(cx, id).await?;
-        let mut tx = cx.write(&permit).await?;
-        let client = update_client_in(cx, &mut tx, &permit, id, change, version).await?;
-        tx.commit().await?;
-        Ok(client)
-    }
-
-    /// Gives a confidential client another secret, answered this once.
-    pub async fn rotate_client_secret(&self, cx: &Cx, id: &ClientId) -> Result<Shown> {
-        let permit = cx.authorize(Action::ClientUpdate, &Target::member(id)).await?;
-        refuse_higher(cx, id).await?;
-        let fresh = self.secrets().fresh(cx).await?;
-        let mut tx = cx.write(&permit).await?;
-        let client = set_secret_in(cx, &mut tx, &permit, id, &fresh.hash).await?;
-        tx.commit().await?;
-        Ok(Shown { client, secret: Some(fresh.secret) })
-    }
-
-    /// Removes a client.
-    pub async fn delete_client(&self, cx: &Cx, id: &ClientId, version: Option<i64>) -> Result<()> {
-        let permit = cx.authorize(Action::ClientDelete, &Target::member(id)).await?;
-        refuse_higher(cx, id).await?;
-        let mut tx = cx.write(&permit).await?;
-        delete_client_in(&mut tx, &permit, id, version).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// The client of a public name, from memory while nothing changed in the tenant.
-    pub async fn find_by_name(&self, cx: &Cx, client_id: &str) -> Result<Option<Arc<Client>>> {
-        if let Some(client) = built_in(client_id) {
-            return Ok(Some(Arc::new(client)));
-        }
-        let tenant = &cx.tenant()?.id;
-        let version = self.core().version(tenant);
-        let key = (tenant.clone(), client_id.to_owned());
-        if let Some((known, client)) = self.client_cache().get(&key)
-            && known >= version
-        {
-            return Ok(Some(client));
-        }
-        let mut rx = cx.read(&cx.purpose(Purpose::Resolve)).await?;
-        // An absent client is not kept: whoever asks for names that do not exist fills no memory.
-        let Some(client) = find_client_by_client_id(&mut rx, tenant, client_id).await? else {
-            return Ok(None);
-        };
-        let client = Arc::new(client);
-        self.client_cache().insert(key, (version, client.clone()));
-        Ok(Some(client))
-    }
-}
-
-/// Whoever may change clients may not take over one that holds roles above their own.
-async fn refuse_higher(cx: &Cx, id: &ClientId) -> Result<()> {
-    if authz::roles::outranks(cx, &id.cast()).await? {
-        return Err(authz::Error::Escalation("the client holds roles that you do not".to_owned()).into());
-    }
-    Ok(())
 }

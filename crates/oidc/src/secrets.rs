@@ -119,7 +119,7 @@ impl Secrets {
         let _worker = self.worker().await?;
         let cost = self.0.cost;
         let hash = tokio::task::spawn_blocking(move || {
-            bcrypt::hash_with_salt(secret.expose().as_bytes(), cost, salt)
+            bcrypt::non_truncating_hash_with_salt(secret.expose().as_bytes(), cost, salt)
         })
         .await
         .map_err(|error| base::bug!("hashing panicked: {error}"))?
@@ -143,7 +143,7 @@ impl Secrets {
         {
             return Ok(true);
         }
-        let source = (client.clone(), cx.request().client_address);
+        let source = (client.clone(), cx.request().client_address.map(network));
         let minute = now.as_seconds().div_euclid(60);
         let failures =
             self.0.failures.get(&source).filter(|(when, _)| *when == minute).map_or(0, |(_, count)| count);
@@ -158,11 +158,12 @@ impl Secrets {
         }
         let worker = self.worker().await?;
         let (given, stored) = (secret.clone(), hash.clone());
-        let right =
-            tokio::task::spawn_blocking(move || bcrypt::verify(given.expose().as_bytes(), stored.expose()))
-                .await
-                .map_err(|error| base::bug!("verifying panicked: {error}"))?
-                .unwrap_or(false);
+        let right = tokio::task::spawn_blocking(move || {
+            bcrypt::non_truncating_verify(given.expose().as_bytes(), stored.expose())
+        })
+        .await
+        .map_err(|error| base::bug!("verifying panicked: {error}"))?
+        .unwrap_or(false);
         drop(worker);
         if right {
             let until = now.plus_seconds(REMEMBERED_SECONDS);
@@ -193,5 +194,27 @@ impl Secrets {
         };
         let _waiting = self.0.waiting.try_acquire().map_err(|_| busy())?;
         self.0.workers.acquire().await.map_err(|_| busy().into())
+    }
+}
+
+/// The network that one customer of a provider has: the whole address of IPv4, the first 64 bits of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(std::net::Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guesses_from_one_customers_network_count_together() {
+        let of = |text: &str| network(text.parse().unwrap());
+
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 }

@@ -1,4 +1,3 @@
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 use web::Pairs;
 
 use super::redirect::{check_registered, form_target, matches, with_parameters};

@@ -104,7 +104,7 @@ async fn an_id_token_verifies_by_the_published_keys_and_says_how_the_person_sign
 
 #[tokio::test]
 async fn an_id_token_is_signed_by_rs256_where_the_client_says_nothing_else() {
-    let world = World::both().await.remove(0);
+    let world = World::sqlite().await;
     let rsa = oidc::NewClient {
         client_id: Some("rsa".to_owned()),
         id_token_alg: oidc::NewClient::named("").id_token_alg,
@@ -273,7 +273,7 @@ async fn signing_out_with_an_id_token_ends_the_session_and_goes_back() {
 
 #[tokio::test]
 async fn discovery_names_the_stored_issuer_and_where_everything_is() {
-    let world = World::both().await.remove(0);
+    let world = World::sqlite().await;
     for path in [
         "/t/default/.well-known/openid-configuration",
         "/t/default/.well-known/oauth-authorization-server",

@@ -5,4 +5,5 @@ mod clients;
 mod flow;
 mod hostile;
 mod service;
+mod stops;
 mod world;

@@ -58,6 +58,11 @@ impl World {
         worlds
     }
 
+    /// A world on SQLite alone, for what no database has a say in.
+    pub(crate) async fn sqlite() -> Self {
+        Self::on(TestDb::sqlite().await).await
+    }
+
     async fn on(db: TestDb) -> Self {
         let public_url = "http://localhost:8080";
         let clock = Arc::new(FixedClock::at(Timestamp::parse("2026-11-21T08:00:00Z").unwrap()));
@@ -147,18 +152,6 @@ impl World {
         let mut request = RequestContext::none(self.core.now());
         request.client_address = Some("192.0.2.1".parse().unwrap());
         Cx::new(self.core.clone(), Place::Tenant(self.tenant.clone()), actor, request)
-    }
-
-    pub(crate) fn user(&self, id: &UserId) -> Actor {
-        Actor::User {
-            id: id.clone(),
-            tenant: self.tenant.id.clone(),
-            username: "somebody".to_owned(),
-            session: None,
-            client: None,
-            api: true,
-            must_change_password: false,
-        }
     }
 
     /// Writes to the database behind everybody's back, as another node's change of the tenant.
