@@ -358,8 +358,8 @@ impl<'a> Run<'a> {
 
     /// A member that the file does not name, and that was therefore not loaded.
     async fn former_member(&self, tx: &mut Tx, name: &str) -> Result<PrincipalId> {
-        if let Ok(known) = self.member(name) {
-            return Ok(known);
+        if let Some(known) = self.ids.members.get(&member_key(name)) {
+            return Ok(known.clone());
         }
         let tenant = self.tenant()?;
         if let Some(client_id) = name.strip_prefix(CLIENT_PREFIX) {

@@ -6,6 +6,8 @@ use super::place::{At, Mistakes, Place, shown};
 use super::table::{Key, SECRET, Shape, Table, Text};
 use super::tree::{Node, Yaml};
 
+/// The longest name of a tag, in characters.
+const TAG_KEY_MAX: usize = 128;
 /// The longest value of a tag, in characters.
 const TAG_VALUE_MAX: usize = 256;
 /// The most tags of a resource.
@@ -141,6 +143,7 @@ fn bad_value(at: Place, name: &str, found: &str, expected: &str, mistakes: &mut 
 fn text_rule(at: Place, name: &str, rule: Text, found: &str, mistakes: &mut Mistakes) {
     let refused = match rule {
         Text::Line(max) => text::check_line(found, max).err().map(|e| e.to_string()),
+        Text::Prose(max) => prose(found, max),
         Text::Code(max) => text::check_code(found, max).err().map(|e| e.to_string()),
         Text::Username => text::parse_username(found).err().map(|e| e.to_string()),
         Text::Email => text::check_email(found).err().map(|e| e.to_string()),
@@ -153,6 +156,15 @@ fn text_rule(at: Place, name: &str, rule: Text, found: &str, mistakes: &mut Mist
     if let Some(why) = refused {
         mistakes.add(at, "bad_value", format!("found `{}` for `{name}`: it {why}", shown(found)));
     }
+}
+
+fn prose(found: &str, max: usize) -> Option<String> {
+    let length = found.chars().count();
+    if length > max {
+        return Some(format!("must have at most {max} characters, has {length}"));
+    }
+    let bad = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    found.chars().find(bad).map(|c| format!("must not contain {c:?}"))
 }
 
 /// A secret stands in no file. The message never repeats what stands there instead.
@@ -200,8 +212,11 @@ fn tags(at: Place, pairs: &[(At<String>, Node)], mistakes: &mut Mistakes) {
         return;
     }
     for (name, node) in pairs {
-        text_rule(name.at, "tags", Text::Line(64), &name.value, mistakes);
-        value(node, &name.value, Shape::Text(Text::Line(TAG_VALUE_MAX)), mistakes);
+        text_rule(name.at, "tags", Text::Line(TAG_KEY_MAX), &name.value, mistakes);
+        // A tag may be there without a value.
+        if !matches!(&node.value, Yaml::Text(text) if text.is_empty()) {
+            value(node, &name.value, Shape::Text(Text::Line(TAG_VALUE_MAX)), mistakes);
+        }
     }
 }
 

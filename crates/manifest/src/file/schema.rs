@@ -88,6 +88,7 @@ fn reference(of: &Table, definitions: &mut BTreeMap<String, Value>) -> Value {
 fn text(rule: Text) -> Value {
     match rule {
         Text::Line(max) => json!({ "type": "string", "minLength": 1, "maxLength": max }),
+        Text::Prose(max) => json!({ "type": "string", "maxLength": max }),
         Text::Code(max) => {
             json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$", "maxLength": max })
         }

@@ -35,6 +35,8 @@ pub(crate) enum Shape {
 pub(crate) enum Text {
     /// One line of at most so many characters.
     Line(usize),
+    /// Lines of at most so many characters together, without other control characters.
+    Prose(usize),
     /// A code of `[A-Za-z0-9_-]` of at most so many characters.
     Code(usize),
     /// A user's name.
@@ -198,7 +200,7 @@ static CLIENT: Table = Table {
             Shape::Text(Text::Line(100)),
             "Its name for people; the client_id if it is left out at creation.",
         ),
-        or_null("description", Shape::Text(Text::Line(500)), "What it is for."),
+        or_null("description", Shape::Text(Text::Prose(500)), "What it is for."),
         key(
             "type",
             Shape::OneOf(&["confidential", "public", "service"]),

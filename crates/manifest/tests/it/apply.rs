@@ -96,8 +96,8 @@ async fn applying_an_export_changes_nothing() {
              users:\n- { username: eve, status: locked, phone: '+4930123456', first_name: \"y: [\", display_name: 'no' }\n\
              - { username: frank, status: inactive, roles: [{ role: timed, expires_at: 2027-01-01T00:00:00Z }] }\n\
              groups:\n- { name: '123', members: [frank, 'client:acme-reporting', { member: eve, valid_from: 2026-01-01T00:00:00Z }], roles: [{ role: timed, valid_from: 2026-02-01T00:00:00Z }] }\n\
-             clients:\n- { client_id: app, type: public, enabled: false, redirect_uris: ['http://127.0.0.1/callback'], scopes: [openid] }\n\
-             resources: [{ name: 'document:x', tags: { 'null': 'true', '1': ' x'} }]\n"
+             clients:\n- { client_id: app, description: \"two\\nlines\", type: public, enabled: false, redirect_uris: ['http://127.0.0.1/callback'], scopes: [openid] }\n\
+             resources: [{ name: 'document:x', tags: { 'null': 'true', '1': ' x', empty: '' } }]\n"
                 .replace("' x'", "'x # y'")
                 .as_str(),
         );
