@@ -13,7 +13,7 @@ mod verbs;
 use authz::principals::{PrincipalKind, PrincipalRow};
 use authz::{Cx, Event, Permit, Rx, Target, Tx};
 use base::Timestamp;
-use base::id::{ClientId, TenantId};
+use base::id::{ClientId, PrincipalId, TenantId};
 use jose::Algorithm;
 
 use crate::error::{Error, Result};
@@ -112,6 +112,14 @@ impl Client {
     /// program on the person's machine can pose as it (RFC 8252 section 8.6).
     pub fn is_built_in(&self) -> bool {
         self.id.as_str().starts_with("builtin:")
+    }
+
+    /// The principal that it is, if it acts for itself; roles are given to principals only.
+    ///
+    /// INVARIANT: a client without `client_credentials` is no principal. Its id may then be a person's, as
+    /// with the default clients, and must never be taken for one.
+    pub fn principal(&self) -> Option<PrincipalId> {
+        self.may("client_credentials").then(|| self.id.cast())
     }
 
     /// Whether it may use a grant type.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use authz::{Action, Cx, Purpose, Target};
+use authz::{Action, Cx, Permit, Purpose, Target};
 use base::Secret;
 use base::id::ClientId;
 
@@ -54,7 +54,7 @@ impl Service {
         version: Option<i64>,
     ) -> Result<Client> {
         let permit = cx.authorize(Action::ClientUpdate, &Target::member(id)).await?;
-        refuse_higher(cx, id).await?;
+        self.refuse_higher(cx, &permit, id).await?;
         let mut tx = cx.write(&permit).await?;
         let client = update_client_in(cx, &mut tx, &permit, id, change, version).await?;
         tx.commit().await?;
@@ -64,7 +64,7 @@ impl Service {
     /// Gives a confidential client another secret, answered this once.
     pub async fn rotate_client_secret(&self, cx: &Cx, id: &ClientId) -> Result<Shown> {
         let permit = cx.authorize(Action::ClientUpdate, &Target::member(id)).await?;
-        refuse_higher(cx, id).await?;
+        self.refuse_higher(cx, &permit, id).await?;
         let fresh = self.secrets().fresh(cx).await?;
         let mut tx = cx.write(&permit).await?;
         let client = set_secret_in(cx, &mut tx, &permit, id, &fresh.hash).await?;
@@ -75,7 +75,7 @@ impl Service {
     /// Removes a client.
     pub async fn delete_client(&self, cx: &Cx, id: &ClientId, version: Option<i64>) -> Result<()> {
         let permit = cx.authorize(Action::ClientDelete, &Target::member(id)).await?;
-        refuse_higher(cx, id).await?;
+        self.refuse_higher(cx, &permit, id).await?;
         let mut tx = cx.write(&permit).await?;
         delete_client_in(&mut tx, &permit, id, version).await?;
         tx.commit().await?;
@@ -104,12 +104,17 @@ impl Service {
         self.client_cache().insert(key, (version, client.clone()));
         Ok(Some(client))
     }
-}
 
-/// Whoever may change clients may not take over one that holds roles above their own.
-async fn refuse_higher(cx: &Cx, id: &ClientId) -> Result<()> {
-    if authz::roles::outranks(cx, &id.cast()).await? {
-        return Err(authz::Error::Escalation("the client holds roles that you do not".to_owned()).into());
+    /// Whoever may change clients may not take over one that holds roles above their own.
+    async fn refuse_higher(&self, cx: &Cx, permit: &Permit, id: &ClientId) -> Result<()> {
+        let client = {
+            let mut rx = cx.read(permit).await?;
+            find_client(&mut rx, &cx.tenant()?.id, id).await?
+        };
+        let Some(principal) = client.and_then(|client| client.principal()) else { return Ok(()) };
+        if authz::roles::outranks(cx, &principal).await? {
+            return Err(authz::Error::Escalation("the client holds roles that you do not".to_owned()).into());
+        }
+        Ok(())
     }
-    Ok(())
 }

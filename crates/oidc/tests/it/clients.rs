@@ -266,3 +266,37 @@ async fn a_list_goes_on_where_its_page_ended_and_its_cursor_serves_no_other_list
         assert_eq!(injected.json()["items"], json!([]));
     }
 }
+
+#[tokio::test]
+async fn h29_whoever_may_change_clients_takes_over_none_that_holds_more() {
+    for world in World::both().await {
+        world
+            .execute(
+                Sql::new(
+                    "INSERT INTO roles (id, tenant_id, name, code, permissions) \
+                     VALUES ('keeper', $1, 'Keeper', 'KEEPER', $2)",
+                )
+                .bind(&world.tenant.id)
+                .bind(json!(["oauth2:read", "oauth2:update"])),
+            )
+            .await;
+        world.give_role(&world.maria, "KEEPER").await;
+        let robot: String =
+            world.one(Sql::new("SELECT id FROM oauth2_clients WHERE client_id = 'robot'")).await;
+        let robot_id = base::id::UserId::parse(&robot).unwrap();
+        let token = api_token(&world).await;
+        let path = format!("{CLIENTS}/{robot}/rotate-secret");
+        assert_eq!(call(&world, &token, Method::POST, &path, None, None).await.status, StatusCode::OK);
+
+        world.give_role(&robot_id, "SUPER_ADMIN").await;
+
+        let refused = call(&world, &token, Method::POST, &path, None, None).await;
+        assert_eq!(
+            (refused.status, refused.error()),
+            (StatusCode::FORBIDDEN, String::new()),
+            "{}",
+            refused.body
+        );
+        assert_eq!(refused.json()["code"], "escalation");
+    }
+}
