@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     listen: SocketAddr,
     /// The database to write to: a copy of Signet's.
     #[arg(long)]
-    database: String,
+    write_to: String,
     /// A JSON file with the templates.
     #[arg(long)]
     templates: PathBuf,
@@ -96,12 +96,22 @@ pub(crate) struct Shared {
     hash: String,
 }
 
+#[cfg(test)]
+impl Shared {
+    pub(crate) async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
 /// Serves until it is killed.
 pub(crate) async fn serve(arguments: &Arguments) -> Outcome {
     let text = std::fs::read_to_string(&arguments.templates)
         .map_err(|e| format!("{}: {e}", arguments.templates.display()))?;
     let templates: Vec<Template> = serde_json::from_str(&text).map_err(|e| format!("templates: {e}"))?;
-    let shared = Arc::new(shared(&arguments.database, templates).await?);
+    let shared = Arc::new(shared(&arguments.write_to, templates).await?);
     let router = Router::new()
         .route("/ok", any(ok))
         .route("/bcrypt", post(verify))

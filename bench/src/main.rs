@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::machine::Cores;
 use crate::measure::Plan;
@@ -122,7 +123,7 @@ fn main() -> ExitCode {
             .enable_all()
             .build()
             .map_err(|e| e.to_string())
-            .and_then(|runtime| runtime.block_on(run(&options))),
+            .and_then(|runtime| runtime.block_on(run_unless_interrupted(&options))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -144,6 +145,16 @@ fn plan(options: &Options) -> Plan {
         sign_ins: default(20, 2),
         starts: if quick { 2 } else { 10 },
         idle: Duration::from_secs(default(5, 1)),
+    }
+}
+
+/// Runs; an interrupt or SIGTERM stops the servers and removes the databases.
+async fn run_unless_interrupted(options: &Options) -> Outcome {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    tokio::select! {
+        outcome = run(options) => outcome,
+        _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+        _ = terminate.recv() => Err("terminated".to_owned()),
     }
 }
 

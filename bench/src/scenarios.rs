@@ -215,7 +215,7 @@ fn start_baseline(
         "--listen",
         &format!("127.0.0.1:{port}"),
     ]);
-    command.args(["--database", database, "--templates"]).arg(&file);
+    command.args(["--write-to", database, "--templates"]).arg(&file);
     let log = directory.join("baseline.log");
     let (server, _) =
         cores.on_servers(|| Server::start("the bare handlers", command, port, "/ok", &log))??;
@@ -254,7 +254,7 @@ impl Bench<'_> {
     }
 
     async fn compare(&mut self, what: &str, connections: usize, contenders: &[Contender]) -> Outcome {
-        say(&format!("{}: {what}, {connections} connections", self.kind));
+        say(&format!("{}: {what}, connections: {connections}", self.kind));
         let series = compare(self.plan, connections, contenders).await?;
         self.report.operations.push(operation_row(self.kind, what, connections, &series));
         Ok(())
@@ -365,11 +365,15 @@ fn operation_row(kind: Kind, what: &str, connections: usize, series: &[Series]) 
             format!("{:.2} ({:.2}–{:.2})", spread.median, spread.min, spread.max)
         })
     };
+    // SQLite works inside Signet's process.
+    let database = match kind {
+        Kind::Sqlite => String::new(),
+        Kind::Postgres => format!("{:.0}", signet.median(|t| t.database_micros)),
+    };
     let rate = |name: &str| find(name).map_or(String::new(), |s| format!("{:.0}", s.median(|t| t.rate)));
     format!(
-        "| {kind} | {what} | {connections} | {} | {:.0} | {} | {} | {} | {} | {} | {} | {} | {:.2} / {:.2} | {} |",
+        "| {kind} | {what} | {connections} | {} | {database} | {} | {} | {} | {} | {} | {} | {} | {:.2} / {:.2} | {} |",
         cpu("signet"),
-        signet.median(|t| t.database_micros),
         cpu("bare"),
         cpu("writer"),
         ratio("bare"),

@@ -1,6 +1,6 @@
 //! `cargo test --manifest-path bench/Cargo.toml`: that the harness learns and repeats what it says it does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -26,6 +26,12 @@ async fn writable(name: &str) -> (PathBuf, SqlitePool) {
     let pool = SqlitePool::connect_with(options).await.unwrap();
     sqlx::raw_sql(SCHEMA).execute(&pool).await.unwrap();
     (file, pool)
+}
+
+/// The last connection takes the write-ahead log with it.
+async fn remove(file: &Path, pool: SqlitePool) {
+    pool.close().await;
+    std::fs::remove_file(file).unwrap();
 }
 
 /// One operation in two requests: the first inserts a grant and its code, the second uses the code.
@@ -99,7 +105,9 @@ async fn an_operation_is_learnt_from_the_database_and_can_be_repeated() {
     let count =
         database.one("SELECT CAST(count(*) AS TEXT) FROM codes WHERE used_at IS NOT NULL").await.unwrap();
     assert_eq!(count, "5");
-    drop(std::fs::remove_file(file));
+    shared.close().await;
+    database.close().await;
+    remove(&file, pool).await;
 }
 
 #[tokio::test]
@@ -115,7 +123,8 @@ async fn repetitions_that_wrote_other_tables_are_refused() {
 
     let error = schema.template("test", &repetitions).unwrap_err();
     assert!(error.contains("one repetition wrote"), "{error}");
-    drop(std::fs::remove_file(file));
+    database.close().await;
+    remove(&file, pool).await;
 }
 
 #[test]

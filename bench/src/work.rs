@@ -19,7 +19,7 @@ const CALLBACK: &str = "http://localhost:9/callback";
 const FORM: &str = "content-type: application/x-www-form-urlencoded";
 /// The example of RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSrJg_cM";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// Redirects of one flow at most.
 const REDIRECTS_MAX: usize = 6;
 
