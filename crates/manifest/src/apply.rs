@@ -248,7 +248,7 @@ fn answer(tenant: &str, plan: Plan, changed: bool, dry_run: bool, policy_version
 fn check_file_name(name: &str) -> Result<()> {
     base::text::check_line(name, 255).map_err(|error| {
         let problem = Problem::new(Kind::Invalid, "invalid_body", "the file's name is wrong");
-        Error::Refused(problem.field("/file_name", "invalid_file_name", error.to_string()))
+        Error::refused(problem.field("/file_name", "invalid_file_name", error.to_string()))
     })
 }
 
@@ -274,12 +274,7 @@ async fn lock_policy_version(tx: &mut Tx, tenant: &TenantRef) -> Result<i64> {
 
 /// The tenant with the configuration that the file gives it: new passwords obey the new rules.
 fn rules_of(tenant: &TenantRef, manifest: &Manifest, state: &State) -> TenantRef {
-    let config = state.config.clone().unwrap_or_default();
-    let patch = manifest.tenant.config.as_ref().map(|config| config.value.clone());
-    let config = match patch.map(|patch| config.patched(patch)) {
-        Some(Ok(patched)) => patched,
-        _ => config,
-    };
+    let config = state.patched_config(manifest);
     TenantRef { config: config.to_value(), ..tenant.clone() }
 }
 
@@ -323,7 +318,7 @@ pub(crate) fn refused(manifest: &Manifest, change: &Change, error: Error) -> Err
             manifest.file, change.at.line, change.at.column, change.noun, change.name
         )
     };
-    Error::Refused(about(error.into(), &place))
+    Error::refused(about(error.into(), &place))
 }
 
 fn at_tenant(manifest: &Manifest, error: Error) -> Error {
@@ -335,5 +330,5 @@ fn at_tenant(manifest: &Manifest, error: Error) -> Error {
         code.at.column,
         file::place::shown(&code.value)
     );
-    Error::Refused(about(error.into(), &place))
+    Error::refused(about(error.into(), &place))
 }

@@ -29,24 +29,43 @@ pub enum Error {
         /// The version that it has.
         found: i64,
     },
-    /// A change of the file was refused: the problem already names file, line and object.
+    /// A change was refused, or a slice failed: the problem names file, line and object where there is one.
     #[error("{0}")]
-    Refused(Problem),
-    /// The decision point refused or failed.
-    #[error(transparent)]
-    Authz(#[from] authz::Error),
-    /// The directory refused or failed.
-    #[error(transparent)]
-    Directory(#[from] directory::Error),
-    /// The slice of passwords refused or failed.
-    #[error(transparent)]
-    Authn(#[from] authn::Error),
-    /// The slice of clients refused or failed.
-    #[error(transparent)]
-    Oidc(#[from] oidc::Error),
+    Refused(Box<Problem>),
     /// The database.
     #[error("the database failed")]
     Store(#[from] StoreError),
+}
+
+impl Error {
+    /// A refusal that already has its form.
+    pub(crate) fn refused(problem: Problem) -> Self {
+        Self::Refused(Box::new(problem))
+    }
+}
+
+impl From<authz::Error> for Error {
+    fn from(error: authz::Error) -> Self {
+        Self::refused(error.into())
+    }
+}
+
+impl From<directory::Error> for Error {
+    fn from(error: directory::Error) -> Self {
+        Self::refused(error.into())
+    }
+}
+
+impl From<authn::Error> for Error {
+    fn from(error: authn::Error) -> Self {
+        Self::refused(error.into())
+    }
+}
+
+impl From<oidc::Error> for Error {
+    fn from(error: oidc::Error) -> Self {
+        Self::refused(error.into())
+    }
 }
 
 impl From<Error> for Problem {
@@ -83,11 +102,7 @@ impl From<Error> for Problem {
                     "the tenant changed since the plan was made, from policy version {expected} to {found}: plan again"
                 ),
             ),
-            Error::Refused(problem) => problem,
-            Error::Authz(error) => error.into(),
-            Error::Directory(error) => error.into(),
-            Error::Authn(error) => error.into(),
-            Error::Oidc(error) => error.into(),
+            Error::Refused(problem) => *problem,
             Error::Store(error) => error.into(),
         }
     }

@@ -104,7 +104,7 @@ fn write(state: &State) -> Result<String> {
     };
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     let text = serde_saphyr::to_string_with_options(&file, options)
-        .map_err(|error| Error::Refused(base::bug!("an export cannot be written: {error}")))?;
+        .map_err(|error| Error::refused(base::bug!("an export cannot be written: {error}")))?;
     Ok(format!("{HEAD}{text}"))
 }
 

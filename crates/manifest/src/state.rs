@@ -338,14 +338,18 @@ impl State {
         all.filter(|policy| ids.contains(&policy.id)).map(|policy| policy.name.clone()).collect()
     }
 
+    /// The configuration that the file leads to; the present one where its patch is refused.
+    pub(crate) fn patched_config(&self, manifest: &Manifest) -> TenantConfig {
+        let config = self.config.clone().unwrap_or_default();
+        match &manifest.tenant.config {
+            Some(patch) => config.patched(patch.value.clone()).unwrap_or(config),
+            None => config,
+        }
+    }
+
     /// The role that the directory gives to a new user, once the file's configuration holds.
     pub(crate) fn default_role(&self, manifest: &Manifest) -> String {
-        let config = self.config.clone().unwrap_or_default();
-        let patched = manifest.tenant.config.as_ref().map(|patch| config.patched(patch.value.clone()));
-        match patched {
-            Some(Ok(patched)) => patched.default_role,
-            _ => config.default_role,
-        }
+        self.patched_config(manifest).default_role
     }
 
     /// Whether this is the id of whoever calls.

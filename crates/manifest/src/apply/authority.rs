@@ -1,6 +1,7 @@
 //! What the caller must be allowed for each step: every step is its own operation.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use authz::{Action, Cx, Permit, Target, roles};
 use base::id::{Id, PrincipalId};
@@ -55,10 +56,8 @@ impl Permits {
     }
 
     async fn ask(&mut self, cx: &Cx, action: Action, target: Target) -> Result<()> {
-        let key = key(action, &target);
-        if !self.0.contains_key(&key) {
-            let permit = cx.authorize(action, &target).await?;
-            self.0.insert(key, permit);
+        if let Entry::Vacant(free) = self.0.entry(key(action, &target)) {
+            free.insert(cx.authorize(action, &target).await?);
         }
         Ok(())
     }
@@ -68,7 +67,7 @@ impl Permits {
         let (action, target) = need(cx, step)?;
         let found = self.0.get(&key(action, &target));
         found.ok_or_else(|| {
-            crate::Error::Refused(base::bug!("a step that nobody asked for: {}", action.name()))
+            crate::Error::refused(base::bug!("a step that nobody asked for: {}", action.name()))
         })
     }
 }

@@ -47,7 +47,7 @@ fn member_key(name: &str) -> String {
 }
 
 fn lost(what: &str, name: &str) -> Error {
-    Error::Refused(base::bug!("a plan names the {what} `{name}`, which its steps did not make"))
+    Error::refused(base::bug!("a plan names the {what} `{name}`, which its steps did not make"))
 }
 
 impl<'a> Run<'a> {
@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
 
     fn new_user(&self, decl: &UserDecl, index: usize) -> Result<NewUser> {
         let username = parse_username(&decl.username.value)
-            .map_err(|error| Error::Refused(base::bug!("a user name that was checked: {error}")))?;
+            .map_err(|error| Error::refused(base::bug!("a user name that was checked: {error}")))?;
         let base = match self.hashes.passwords.get(&index) {
             Some(hash) => NewUser {
                 must_change_password: decl.must_change_password.unwrap_or(true),
@@ -406,7 +406,7 @@ fn field(value: &Option<Option<String>>) -> Field<String> {
 
 fn user_change(decl: &UserDecl) -> Result<UserChange> {
     let username = parse_username(&decl.username.value)
-        .map_err(|error| Error::Refused(base::bug!("a user name that was checked: {error}")))?;
+        .map_err(|error| Error::refused(base::bug!("a user name that was checked: {error}")))?;
     let set = |value: &Option<String>| value.clone().map_or(Field::Absent, Field::Value);
     Ok(UserChange {
         username: Some(username),
@@ -425,7 +425,7 @@ fn user_change(decl: &UserDecl) -> Result<UserChange> {
 
 fn algorithm(name: &Option<String>) -> Result<Option<Algorithm>> {
     let parsed = name.as_deref().map(Algorithm::parse).transpose();
-    parsed.map_err(|error| Error::Refused(base::bug!("an algorithm that was checked: {error}")))
+    parsed.map_err(|error| Error::refused(base::bug!("an algorithm that was checked: {error}")))
 }
 
 fn new_client(decl: &ClientDecl) -> Result<NewClient> {

@@ -79,7 +79,7 @@ impl Service {
                         continue;
                     };
                     authn::check_new_password(rules, &user.username.value, secret)
-                        .map_err(|problem: Problem| refused(manifest, change, Error::Refused(problem)))?;
+                        .map_err(|problem: Problem| refused(manifest, change, Error::refused(problem)))?;
                     let hash = if request.dry_run {
                         self.authn.unusable_hash()?
                     } else {

@@ -303,11 +303,11 @@ fn depth<I: std::hash::Hash + Eq>(id: &I, parents: &HashMap<&I, Option<&I>>) -> 
 }
 
 /// The order in which objects with parents are made: parents first, else as in the file.
-pub(super) fn top_down<'a, T>(
-    items: &'a [T],
+pub(super) fn top_down<T>(
+    items: &[T],
     name: fn(&T) -> &str,
     parent: fn(&T) -> Option<&str>,
-) -> Vec<(usize, &'a T)> {
+) -> Vec<(usize, &T)> {
     let places: HashMap<&str, usize> = items.iter().enumerate().map(|(i, item)| (name(item), i)).collect();
     let mut done = vec![false; items.len()];
     let mut order = Vec::with_capacity(items.len());
