@@ -321,6 +321,18 @@ impl Cx {
         }
     }
 
+    /// Refuses a caller whom nobody knows, and counts it. The server's middleware asks this on every API
+    /// route, before a body is read.
+    pub async fn refuse_nobody(&self) -> Result<()> {
+        if *self.actor != Actor::Anonymous {
+            return Ok(());
+        }
+        let tenant = self.tenant_id();
+        let name = Target::all("api").name(tenant.as_ref().map(|t| t.as_str()));
+        self.count(Event::denied("access.refused", name)).await;
+        Err(Error::Unauthenticated)
+    }
+
     /// Whether the caller may, without recording a refusal: for filtering lists and for showing a page.
     pub async fn may(&self, action: Action, target: &Target) -> Result<bool> {
         let tenant = self.tenant_id();

@@ -1,7 +1,7 @@
 //! Gives each request its context: which tenant, and who calls. Puts the [`Cx`] that handlers extract.
 //!
-//! Only API routes take credentials here (a bearer token, or the session cookie on same-origin requests);
-//! pages and protocol endpoints look at their own.
+//! API routes take a bearer token, or the session cookie on same-origin requests; pages take the session
+//! cookie and guard their own forms; protocol endpoints authenticate clients themselves.
 
 use std::sync::Arc;
 
@@ -66,9 +66,15 @@ async fn context(services: &Services, request: &Parts) -> Result<Option<Cx>, Res
     let Some(info) = request.extensions.get::<Arc<RequestInfo>>() else {
         return Err(Failure(base::bug!("the context layer stands outside the request layer")).into_response());
     };
-    let (place, actor) = match surface(request.uri.path()) {
+    let surface = surface(request.uri.path());
+    let api = matches!(surface, Surface::TenantApi(_) | Surface::PlatformApi);
+    let (place, actor) = match surface {
         Surface::Open => return Ok(None),
-        Surface::TenantPages(code) => (Place::Tenant(tenant(services, code).await?), Actor::Anonymous),
+        Surface::TenantPages(code) => {
+            let tenant = tenant(services, code).await?;
+            let actor = person(services, &tenant, &request.headers).await?;
+            (Place::Tenant(tenant), actor)
+        }
         Surface::TenantApi(code) => {
             let tenant = tenant(services, code).await?;
             let actor = caller(services, Some(&tenant), request).await?;
@@ -82,7 +88,12 @@ async fn context(services: &Services, request: &Parts) -> Result<Option<Cx>, Res
         user_agent: info.user_agent.clone(),
         started: info.started,
     };
-    Ok(Some(Cx::new(services.core.clone(), place, actor, context)))
+    let cx = Cx::new(services.core.clone(), place, actor, context);
+    // INVARIANT: nothing of the API is open to nobody, and no body is read before it is known who calls.
+    if api {
+        cx.refuse_nobody().await.map_err(|e| Failure::from(e).into_response())?;
+    }
+    Ok(Some(cx))
 }
 
 async fn tenant(services: &Services, code: &str) -> Result<Arc<TenantRef>, Response> {
@@ -132,6 +143,17 @@ async fn caller(
         Some(session) => Ok(session.actor),
         None => Ok(Actor::Anonymous),
     }
+}
+
+/// Whom a page is shown to. Pages guard what they change by their own forms.
+async fn person(
+    services: &Services,
+    tenant: &Arc<TenantRef>,
+    headers: &HeaderMap,
+) -> Result<Actor, Response> {
+    let session = services.authn.session_actor(tenant, headers).await;
+    let session = session.map_err(|e| Failure::from(e).into_response())?;
+    Ok(session.map_or(Actor::Anonymous, |session| session.actor))
 }
 
 fn safe(method: &Method) -> bool {

@@ -15,6 +15,8 @@ use crate::metrics;
 
 /// How often a node looks for what others changed.
 const REFRESH_EVERY: Duration = Duration::from_millis(500);
+/// How often what is over is cleared away.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long requests in flight may take after the signal to end.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
@@ -38,6 +40,7 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
     }
     let (stop, stopped) = watch::channel(false);
     let refresher = tokio::spawn(refresh(services.clone(), stopped.clone()));
+    let sweeper = tokio::spawn(sweep(services.clone(), stopped.clone()));
     announce(&config, &services, &notices, begun);
 
     let mut drained = stopped.clone();
@@ -56,6 +59,7 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
         Err(_) => tracing::warn!("requests were still in flight after {} s", DRAIN_MAX.as_secs()),
     }
     drop(refresher.await);
+    drop(sweeper.await);
     services.core.flush_audit().await;
     services.core.store().close().await;
     Ok(())
@@ -90,6 +94,19 @@ async fn refresh(services: Services, mut stopped: watch::Receiver<bool>) {
                 away = true;
             }
             Err(_) => {}
+        }
+    }
+}
+
+/// Clears away what is over, in small batches.
+async fn sweep(services: Services, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        if let Err(error) = services.authn.sweep().await {
+            tracing::warn!(?error, "what is over could not be cleared away; trying again later");
         }
     }
 }

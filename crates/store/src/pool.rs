@@ -87,7 +87,6 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(ACQUIRE_TIMEOUT)
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .pragma("cache_size", "-8000")
             .pragma("trusted_schema", "OFF")
             .statement_cache_capacity(256)
@@ -99,7 +98,8 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            .connect_with(options.clone().create_if_missing(true))
+            // Setting this takes a write lock: a reader that opens while someone writes would wait for it.
+            .connect_with(options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).create_if_missing(true))
             .await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS_MAX)

@@ -89,7 +89,10 @@ impl Place {
         if database == Database::Postgres {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             env.insert("SIGNET_DATABASE_URL".to_owned(), runtime.block_on(TestDb::empty_postgres_url()));
-            env.insert("SIGNET_ROOT_KEY".to_owned(), "a3".repeat(32));
+            env.insert(
+                "SIGNET_ROOT_KEY".to_owned(),
+                "00112233445566778899aabbccddeeff0f1e2d3c4b5a69788796a5b4c3d2e1f0".to_owned(),
+            );
             env.insert("SIGNET_BOOTSTRAP_ADMIN_PASSWORD".to_owned(), "First-start-9-password".to_owned());
         }
         Self { directory, env, port }
