@@ -3,7 +3,6 @@
 //! Everything that a fresh Debian or Ubuntu machine with Rust needs is installed or started from here.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
-#![expect(clippy::disallowed_methods, reason = "a development tool, outside the product")]
 
 mod postgres;
 mod tidy;

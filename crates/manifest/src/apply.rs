@@ -8,6 +8,7 @@
 mod authority;
 mod run;
 mod secrets;
+mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +19,6 @@ use base::{Kind, Problem, Secret};
 use directory::{NewTenant, TenantConfig};
 use serde::Serialize;
 use serde_json::json;
-use store::Sql;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result, about};
@@ -151,7 +151,7 @@ impl Service {
         permits.for_reading(inside, manifest).await?;
         let anchor = inside.authorize(Action::TenantRead, &Target::member(&tenant.id)).await?;
         let mut rx = inside.read(&anchor).await?;
-        let version = policy_version(&mut rx, &tenant).await?;
+        let version = store::policy_version(&mut rx, &tenant.id).await?;
         let mut state = State::load(&mut rx, &tenant.id, &scope).await?;
         drop(rx);
         state.caller = inside.actor().principal().map(|(id, _)| id);
@@ -171,7 +171,7 @@ impl Service {
         let mut now = State::load(&mut tx, &tenant.id, &scope).await?;
         now.caller = state.caller.clone();
         let planned = plan(manifest, &now).map_err(Error::File)?;
-        let found = policy_version(&mut tx, &tenant).await?;
+        let found = store::policy_version(&mut tx, &tenant.id).await?;
         if found != version || planned.to_diff() != first.to_diff() {
             return Err(Error::Moved { expected: version, found });
         }
@@ -180,7 +180,7 @@ impl Service {
         record(&mut tx, &anchor, manifest, &planned);
         // INVARIANT: the version is looked at last, under the lock that the commit needs anyway: whoever
         // else changed what this plan rests on has moved it.
-        let last = lock_policy_version(&mut tx, &tenant).await?;
+        let last = store::lock_policy_version(&mut tx, &tenant.id).await?;
         if last != version {
             return Err(Error::Moved { expected: version, found: last });
         }
@@ -257,19 +257,6 @@ fn check_version(expected: Option<i64>, found: i64) -> Result<()> {
         Some(expected) if expected != found => Err(Error::Moved { expected, found }),
         _ => Ok(()),
     }
-}
-
-/// The version of what changes the tenant's decisions.
-async fn policy_version(rx: &mut authz::Rx, tenant: &TenantRef) -> Result<i64> {
-    let sql = Sql::new("SELECT version FROM policy_versions WHERE tenant_id = $1").bind(tenant.id.as_str());
-    Ok(rx.optional(sql).await?.unwrap_or(0))
-}
-
-/// The same, and nobody else's change commits before this transaction ends.
-async fn lock_policy_version(tx: &mut Tx, tenant: &TenantRef) -> Result<i64> {
-    let sql = Sql::new("UPDATE policy_versions SET version = version WHERE tenant_id = $1 RETURNING version")
-        .bind(tenant.id.as_str());
-    Ok(tx.optional(sql).await?.unwrap_or(0))
 }
 
 /// The tenant with the configuration that the file gives it: new passwords obey the new rules.

@@ -14,6 +14,8 @@ use crate::config::Config;
 
 /// A file of more bytes than this is refused before it is read.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// No secret is longer; a larger file is cut here and then refused as a secret.
+const SECRET_BYTES_MAX: u64 = 4096;
 
 /// How to reach the server.
 #[derive(Debug, Args)]
@@ -75,7 +77,9 @@ fn request(
         file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
     }
     let secrets = manifest::client::resolve_secrets(&name, &text, &|name| env.get(name).cloned(), &|path| {
-        std::fs::read(path)
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(SECRET_BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
     })
     .map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
