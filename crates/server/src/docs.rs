@@ -104,7 +104,7 @@ const METHODS: &[&str] = &["get", "post", "put", "patch", "delete"];
 /// Renders the document: operations by tag, each with parameters, body and answers.
 fn render(document: &Value) -> String {
     let mut body = String::new();
-    let text = |value: &Value| escape(value.as_str().unwrap_or_default());
+    let at = |place: &str| escape(document.pointer(place).and_then(Value::as_str).unwrap_or_default());
     let mut by_tag: std::collections::BTreeMap<String, Vec<(String, String, Value)>> = Default::default();
     for (path, item) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
         for method in METHODS {
@@ -120,8 +120,8 @@ fn render(document: &Value) -> String {
          content=\"width=device-width, initial-scale=1\"><title>Signet API</title>\
          <link rel=\"stylesheet\" href=\"/docs/docs.css\"></head><body><main data-page=\"docs\"><h1>Signet API {}</h1>\
          <p>{}</p><p><a href=\"/docs/openapi.json\">OpenAPI 3.1 document</a> · <a href=\"/docs/errors\">error codes</a></p><nav><ul>",
-        text(&document["info"]["version"]),
-        text(&document["info"]["description"]),
+        at("/info/version"),
+        at("/info/description"),
     );
     for tag in by_tag.keys() {
         let _ = write!(body, "<li><a href=\"#{0}\">{0}</a></li>", escape(tag));

@@ -222,7 +222,7 @@ pub struct Rx {
 impl Rx {
     /// Runs a statement and reads its first row, if it has one.
     pub async fn optional<T: FromRow>(&mut self, sql: Sql) -> Result<Option<T>> {
-        let text = AssertSqlSafe(sql.text.into_owned());
+        let text = AssertSqlSafe(sql.text);
         let row = match &mut self.conn {
             Conn::Sqlite(conn) => {
                 let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
@@ -254,7 +254,7 @@ impl Rx {
 
     /// Runs a statement and reads all its rows. The statement carries its own LIMIT.
     pub async fn all<T: FromRow>(&mut self, sql: Sql) -> Result<Vec<T>> {
-        let text = AssertSqlSafe(sql.text.into_owned());
+        let text = AssertSqlSafe(sql.text);
         match &mut self.conn {
             Conn::Sqlite(conn) => {
                 let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
@@ -277,7 +277,7 @@ impl Rx {
 
     /// Runs a statement and says how many rows it touched.
     async fn run(&mut self, sql: Sql) -> Result<u64> {
-        let text = AssertSqlSafe(sql.text.into_owned());
+        let text = AssertSqlSafe(sql.text);
         Ok(match &mut self.conn {
             Conn::Sqlite(conn) => {
                 let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);

@@ -3,6 +3,11 @@
 //! PostgreSQL is reached through `SIGNET_TEST_POSTGRES_URL` (a superuser's address of a throw-away
 //! server, which `cargo xtask test` starts); each test copies a template that was migrated once.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read their environment and name their databases by the time"
+)]
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -175,7 +180,6 @@ pub async fn schema(store: &Store) -> Vec<String> {
              ORDER BY 1"
         }
     };
-    #[expect(clippy::disallowed_methods, reason = "tests")]
     let mut rx = store.begin_read().await.expect("a connection");
     rx.all::<String>(crate::Sql::new(text)).await.expect("the catalogue answers")
 }

@@ -48,7 +48,6 @@ macro_rules! bind {
     ($($type:ty => $variant:ident($convert:expr);)*) => {$(
         impl Bind for $type {
             fn into_value(self) -> Value {
-                #[expect(clippy::redundant_closure_call, reason = "the conversion is a macro argument")]
                 Value::$variant(Some(($convert)(self)))
             }
             fn null() -> Value {

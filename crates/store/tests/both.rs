@@ -1,6 +1,6 @@
 //! The two databases behave as one: round trips, order, paging, defaults, transactions, migrations.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use base::Timestamp;
 use serde_json::{Value, json};

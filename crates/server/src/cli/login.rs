@@ -11,7 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::http::{Answer, agent, server_url};
@@ -125,7 +125,8 @@ pub(super) fn access_token(
         ],
     )?;
     keep(&path, &issuer, &tokens)?;
-    Ok(tokens["access_token"].as_str().unwrap_or_default().to_owned())
+    let token = tokens.get("access_token").and_then(Value::as_str);
+    token.map(str::to_owned).ok_or_else(|| Failure::Failed("the answer holds no access token".to_owned()))
 }
 
 fn issuer(server: &Url, tenant: &str) -> Result<Url, Failure> {
@@ -218,11 +219,9 @@ fn credentials_file(env: &BTreeMap<String, String>) -> Result<PathBuf, Failure> 
     Ok(base.join("signet/credentials.json"))
 }
 
-fn read(path: &Path) -> Value {
-    std::fs::read_to_string(path)
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_else(|| json!({}))
+/// What is kept, by issuer; nothing where the file is absent or no longer readable.
+fn read(path: &Path) -> Map<String, Value> {
+    std::fs::read_to_string(path).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
 /// Writes a new file and renames it, so that no reader sees half of it and no old mode survives.
@@ -232,15 +231,18 @@ fn keep(path: &Path, issuer: &Url, tokens: &Value) -> Result<(), Failure> {
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     let mut all = read(path);
-    all[issuer.as_str()] = json!({
-        "access_token": tokens["access_token"],
-        "refresh_token": tokens["refresh_token"],
-        "expires_at": now_seconds() + tokens["expires_in"].as_u64().unwrap_or(0),
-    });
+    all.insert(
+        issuer.to_string(),
+        json!({
+            "access_token": tokens.get("access_token"),
+            "refresh_token": tokens.get("refresh_token"),
+            "expires_at": now_seconds() + tokens.get("expires_in").and_then(Value::as_u64).unwrap_or(0),
+        }),
+    );
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(failed)?;
-    file.write_all(all.to_string().as_bytes()).map_err(failed)?;
+    file.write_all(Value::Object(all).to_string().as_bytes()).map_err(failed)?;
     std::fs::rename(&fresh, path).map_err(failed)
 }
 
