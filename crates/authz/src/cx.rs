@@ -9,7 +9,7 @@ use policy::Decision;
 use store::{AuditRow, Rx, Store};
 
 use crate::action::Plane;
-use crate::event::{AuditQueue, duration_ms};
+use crate::event::{AuditQueue, Source, duration_ms};
 use crate::name::is_foreign;
 use crate::snapshot::{LazyRx, Snapshots, allows, load_platform_roles, load_versions};
 use crate::{Action, Error, Event, Permit, Purpose, Result, Target, Tx};
@@ -174,6 +174,17 @@ impl Actor {
             Self::Client { id, .. } => Some(id.to_string()),
             Self::Host { uid } => Some(format!("os:{uid}")),
             Self::System => Some("signet".to_owned()),
+        }
+    }
+
+    /// What events of this actor are counted under.
+    fn counted_as(&self) -> Option<PrincipalId> {
+        match self {
+            Self::User { id, .. } => Some(id.cast()),
+            Self::Client { id, .. } => Some(id.cast()),
+            Self::Anonymous | Self::Host { .. } | Self::System => {
+                self.id().and_then(|id| PrincipalId::parse(&id).ok())
+            }
         }
     }
 
@@ -429,8 +440,15 @@ impl Cx {
 
     /// Counts what happened (path c): one row a source and minute.
     pub async fn count(&self, event: Event) {
-        let row = self.row(self.tenant_id().as_ref(), event);
-        self.core.0.audit.count(row).await;
+        let tenant = self.tenant_id();
+        let source = Source {
+            tenant: tenant.clone(),
+            action: event.action,
+            outcome: event.outcome.as_str(),
+            address: self.request.client_address,
+            actor: self.actor.counted_as(),
+        };
+        self.core.0.audit.count(source, || self.row(tenant.as_ref(), event));
     }
 
     /// The row of an event that this caller caused now.

@@ -6,9 +6,12 @@
 //! disk full.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base::Timestamp;
+use base::id::{PrincipalId, TenantId};
 use serde_json::{Value, json};
 use store::{AuditRow, Outcome, Quiet, Store};
 use tokio::sync::{mpsc, oneshot};
@@ -96,53 +99,77 @@ impl Event {
 
 enum Message {
     Record(Box<AuditRow>),
-    Count(Box<AuditRow>),
     Flush(oneshot::Sender<()>),
 }
 
-/// The bounded queue in front of the audit log.
+/// What counted events are told apart by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Source {
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) action: &'static str,
+    pub(crate) outcome: &'static str,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) actor: Option<PrincipalId>,
+}
+
+/// Counted events of the present window, each with its exact count.
+type Counts = Arc<Mutex<HashMap<Source, AuditRow>>>;
+
+/// The bounded queue in front of the audit log, and the counts beside it.
 #[derive(Clone)]
-pub(crate) struct AuditQueue(mpsc::Sender<Message>);
+pub(crate) struct AuditQueue {
+    sender: mpsc::Sender<Message>,
+    counts: Counts,
+}
 
 impl AuditQueue {
     /// Starts the queue and the task that empties it.
     pub(crate) fn start(store: Store) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(drain(store, receiver));
-        Self(sender)
+        let counts = Counts::default();
+        tokio::spawn(drain(store, receiver, counts.clone()));
+        Self { sender, counts }
     }
 
     /// Queues an event; waits while the queue is full.
     pub(crate) async fn record(&self, row: AuditRow) {
-        if self.0.send(Message::Record(Box::new(row))).await.is_err() {
+        if self.sender.send(Message::Record(Box::new(row))).await.is_err() {
             tracing::error!("the audit queue has stopped: an event was lost");
         }
     }
 
-    /// Counts an event.
-    pub(crate) async fn count(&self, row: AuditRow) {
-        if self.0.send(Message::Count(Box::new(row))).await.is_err() {
-            tracing::error!("the audit queue has stopped: a counted event was lost");
+    /// Counts an event; the row is made only for the first of its source and window.
+    pub(crate) fn count(&self, mut source: Source, row: impl FnOnce() -> AuditRow) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = counts.get_mut(&source) {
+            known.count += 1;
+            return;
         }
+        let mut row = row();
+        if counts.len() >= SOURCES_MAX {
+            source.address = None;
+            source.actor = None;
+            row.ip_address = None;
+            row.actor_id = None;
+        }
+        counts.entry(source).and_modify(|known| known.count += 1).or_insert(row);
     }
 
     /// Waits until all that was queued and counted so far is committed.
     pub(crate) async fn flush(&self) {
         let (sender, receiver) = oneshot::channel();
-        if self.0.send(Message::Flush(sender)).await.is_ok() {
+        if self.sender.send(Message::Flush(sender)).await.is_ok() {
             drop(receiver.await);
         }
     }
 }
 
-type Source = (Option<String>, &'static str, Option<String>, Option<String>, &'static str);
-
-fn source(row: &AuditRow) -> Source {
-    (row.tenant_id.clone(), row.action, row.ip_address.clone(), row.actor_id.clone(), row.outcome.as_str())
+fn take(counts: &Counts) -> Vec<AuditRow> {
+    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut *counts).into_values().collect()
 }
 
-async fn drain(store: Store, mut receiver: mpsc::Receiver<Message>) {
-    let mut counts: HashMap<Source, AuditRow> = HashMap::new();
+async fn drain(store: Store, mut receiver: mpsc::Receiver<Message>, counts: Counts) {
     let mut window_ends = Instant::now() + COUNT_WINDOW;
     loop {
         let first = tokio::select! {
@@ -159,7 +186,6 @@ async fn drain(store: Store, mut receiver: mpsc::Receiver<Message>) {
         while let Some(message) = next {
             match message {
                 Message::Record(row) => group.push(*row),
-                Message::Count(row) => add(&mut counts, *row),
                 Message::Flush(done) => {
                     flushes.push(done);
                     break;
@@ -171,7 +197,7 @@ async fn drain(store: Store, mut receiver: mpsc::Receiver<Message>) {
             next = tokio::time::timeout_at(deadline, receiver.recv()).await.ok().flatten();
         }
         if Instant::now() >= window_ends || !flushes.is_empty() {
-            group.extend(counts.drain().map(|(_, row)| row));
+            group.extend(take(&counts));
             window_ends = Instant::now() + COUNT_WINDOW;
         }
         write(&store, group).await;
@@ -179,21 +205,7 @@ async fn drain(store: Store, mut receiver: mpsc::Receiver<Message>) {
             let _ = done.send(());
         }
     }
-    let rest = counts.drain().map(|(_, row)| row).collect();
-    write(&store, rest).await;
-}
-
-fn add(counts: &mut HashMap<Source, AuditRow>, mut row: AuditRow) {
-    if counts.len() >= SOURCES_MAX && !counts.contains_key(&source(&row)) {
-        row.ip_address = None;
-        row.actor_id = None;
-    }
-    match counts.entry(source(&row)) {
-        std::collections::hash_map::Entry::Occupied(mut found) => found.get_mut().count += row.count,
-        std::collections::hash_map::Entry::Vacant(free) => {
-            free.insert(row);
-        }
-    }
+    write(&store, take(&counts)).await;
 }
 
 /// Writes one group, again and again until the database takes it; the bounded queue pushes back
