@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use authz::Core;
+use authz::{Core, Cx};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -203,7 +203,9 @@ pub(crate) fn application(
         .route("/readyz", get(ready))
         .route("/.well-known/authzen-configuration/t/{tenant}", get(authzen_metadata))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
-        .route("/", get(|| async { web::see_other("/t/default/", Vec::new()) }))
+        .route("/", get(|| async { web::see_other("/t/default", Vec::new()) }))
+        // A nested router answers at its prefix alone, not at the same with a slash, which people type.
+        .route("/t/{tenant}/", get(tenant_home))
         .with_state(services.clone());
     let router = api
         .merge(open)
@@ -250,8 +252,13 @@ struct TenantPath {
     tenant: String,
 }
 
+/// The tenant's home page has one address.
+async fn tenant_home(cx: Cx) -> Result<Response, web::Failure> {
+    Ok(web::see_other(&format!("/t/{}", cx.tenant()?.code), Vec::new()))
+}
+
 async fn not_found() -> web::Failure {
-    web::Failure::new(base::Kind::NotFound, "not_found", "there is nothing at this address")
+    web::Failure::new(base::Kind::NotFound, "no_such_route", "nothing is served at this address")
 }
 
 async fn method_not_allowed() -> web::Failure {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use authz::{Cx, Event, Place, Purpose};
+use authz::{Cx, Event, Place, Purpose, TenantRef};
 use base::Secret;
+use directory::TenantConfig;
 use oidc::clients::DefaultClients;
 
 use crate::app::{Services, StartError, start_error};
@@ -32,6 +33,7 @@ pub async fn seed(services: &Services, config: &Config, acceptance: bool) -> Res
     if exists(services).await? {
         return Ok(notices);
     }
+    check_first_password(config)?;
     // An operator's password replaces the default right after, in `guard_default_password`. Without one, an
     // installation that others may reach begins with no password at all.
     let by_link = (config.public_url_given || config.is_postgres())
@@ -61,6 +63,29 @@ pub async fn seed(services: &Services, config: &Config, acceptance: bool) -> Res
         notices.lines.push(one_time_link(services).await?);
     }
     Ok(notices)
+}
+
+/// A first password that breaks the rules stops the start before anything is written: otherwise the
+/// default password would be left behind.
+fn check_first_password(config: &Config) -> Result<(), StartError> {
+    let Some(password) = &config.bootstrap_password else { return Ok(()) };
+    let no_id = |_| StartError::Failed("the default tenant's id is no id".to_owned());
+    let rules = TenantRef {
+        id: directory::DEFAULT_TENANT_ID.parse().map_err(no_id)?,
+        code: directory::DEFAULT_TENANT_CODE.to_owned(),
+        issuer: String::new(),
+        name: String::new(),
+        active: true,
+        config: TenantConfig::default().to_value(),
+    };
+    let checked = authn::check_new_password(&rules, directory::ADMIN_USERNAME, password);
+    checked.map(drop).map_err(|problem| {
+        let mut text = format!("SIGNET_BOOTSTRAP_ADMIN_PASSWORD: {}", problem.detail());
+        for error in problem.errors() {
+            text.push_str(&format!("\n- {}", error.detail));
+        }
+        StartError::Refused(text)
+    })
 }
 
 async fn exists(services: &Services) -> Result<bool, StartError> {

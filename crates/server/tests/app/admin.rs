@@ -19,6 +19,10 @@ fn the_default_admin_signs_in_once_and_must_change_the_password_before_anything_
     assert_eq!(refused.json()["code"], "password_change_required");
     let refused = server.get("/api/v1/tenants", &headers).expect(403);
     assert_eq!(refused.json()["code"], "password_change_required");
+    for page in ["/t/default", "/t/default/oauth/consents", "/docs", "/docs/openapi.json"] {
+        let away = browser.get(page).expect(303);
+        assert!(away.header("location").unwrap().starts_with("/t/default/change-password"), "{page}");
+    }
 
     let page = browser.get("/t/default/change-password").expect(200);
     let weak = browser.submit(
@@ -43,6 +47,25 @@ fn the_default_admin_signs_in_once_and_must_change_the_password_before_anything_
     server.get("/api/v1/tenants", &[("cookie", cookie.as_str())]).expect(200);
     let mut again = Browser::new(&server);
     assert_ne!(again.sign_in("default", "admin", DEFAULT).status, 303, "the old password still works");
+}
+
+#[test]
+fn the_address_that_start_up_prints_leads_to_the_sign_in_page() {
+    let server = Server::fresh(Database::Sqlite);
+    let printed =
+        server.stderr().lines().find_map(|line| line.trim().strip_prefix("sign in ")).map(str::to_owned);
+    let printed = printed.map(|address| address.trim().to_owned()).unwrap();
+
+    for address in [printed.as_str(), "/", "/t/default", "/t/default/"] {
+        let mut page = server.get(address, &[]);
+        for _ in 0..3 {
+            let Some(next) = page.header("location").map(str::to_owned) else { break };
+            page = server.get(&next, &[]);
+        }
+
+        assert!(page.text.contains("data-page=\"sign-in\""), "{address}: {} {}", page.status, page.text);
+    }
+    server.get("/t/nobody/", &[]).expect(404);
 }
 
 #[test]
@@ -163,4 +186,17 @@ fn config_check_prints_the_outcome_and_refuses_unknown_settings() {
     let output = place.run(&["config", "check"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("SIGNET_PUBLIK_URL"));
+}
+
+#[test]
+fn a_first_password_that_breaks_the_rules_stops_the_start_and_leaves_nothing_behind() {
+    let mut place = Place::fresh(Database::Postgres);
+    place.env.insert("SIGNET_BOOTSTRAP_ADMIN_PASSWORD".to_owned(), "short".to_owned());
+
+    let output = place.run(&["serve"]);
+
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("SIGNET_BOOTSTRAP_ADMIN_PASSWORD"), "{message}");
+    assert_eq!(place.run(&["export", "default", "--host"]).status.code(), Some(4), "default data was made");
 }

@@ -112,6 +112,23 @@ fn h38_two_nodes_started_at_once_on_an_empty_postgresql_share_one_installation()
 }
 
 #[test]
+fn h38_a_migration_that_is_killed_midway_is_finished_by_the_next_start() {
+    for database in BOTH {
+        for delay in [3_u64, 10, 25, 50, 90, 150, 300, 700] {
+            let place = Place::fresh(database);
+            let mut child = place.command(&["migrate", "up"]).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(delay));
+            drop(child.kill());
+            child.wait().unwrap();
+
+            place.ok(&["migrate", "up"]);
+            place.ok(&["migrate", "verify"]);
+            drop(std::fs::remove_dir_all(&place.directory));
+        }
+    }
+}
+
+#[test]
 fn another_schema_version_is_refused_by_commands_on_the_host() {
     for database in BOTH {
         let server = Server::fresh(database);
