@@ -9,7 +9,7 @@ mod people;
 use std::fmt::Write as _;
 
 use authz::roles::Window;
-use base::id::{ClientId, GroupId, PolicyId, ResourceId, RoleId, UserId};
+use base::id::{ClientId, GroupId, PolicyId, PrincipalId, ResourceId, RoleId, UserId};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -122,14 +122,20 @@ pub(crate) enum Step {
     CreateClient(usize),
     UpdateClient {
         id: ClientId,
+        /// The principal that the client is, if it is one; so below.
+        principal: Option<PrincipalId>,
         version: i64,
         index: usize,
     },
     SetClientSecret {
         id: ClientId,
+        principal: Option<PrincipalId>,
         index: usize,
     },
-    DeleteClient(ClientId),
+    DeleteClient {
+        id: ClientId,
+        principal: Option<PrincipalId>,
+    },
     CreateGroup(authz::groups::NewGroup),
     UpdateGroup(GroupId, i64, authz::groups::GroupChange),
     DeleteGroup(GroupId),

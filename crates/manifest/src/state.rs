@@ -52,6 +52,8 @@ pub(crate) struct UserNow {
 #[derive(Debug)]
 pub(crate) struct ClientNow {
     pub(crate) client: Client,
+    /// None for a client that never acted for itself: its id may be a person's.
+    pub(crate) principal: Option<PrincipalId>,
     pub(crate) roles: Grants,
 }
 
@@ -208,8 +210,12 @@ impl State {
             }
         }
         for client in found {
-            let roles = direct(roles::list_held(rx, tenant, &client.id.cast()).await?);
-            self.clients.insert(client.client_id.clone(), ClientNow { client, roles });
+            let principal = clients::find_principal(rx, tenant, &client).await?;
+            let roles = match &principal {
+                Some(principal) => direct(roles::list_held(rx, tenant, principal).await?),
+                None => Grants::new(),
+            };
+            self.clients.insert(client.client_id.clone(), ClientNow { client, principal, roles });
         }
         Ok(())
     }

@@ -114,14 +114,6 @@ impl Client {
         self.id.as_str().starts_with("builtin:")
     }
 
-    /// The principal that it is, if it acts for itself; roles are given to principals only.
-    ///
-    /// INVARIANT: a client without `client_credentials` is no principal. Its id may then be a person's, as
-    /// with the default clients, and must never be taken for one.
-    pub fn principal(&self) -> Option<PrincipalId> {
-        self.may("client_credentials").then(|| self.id.cast())
-    }
-
     /// Whether it may use a grant type.
     pub fn may(&self, grant: &str) -> bool {
         self.grants.iter().any(|known| known == grant)
@@ -360,8 +352,15 @@ pub async fn update_client_in(
     Ok(client)
 }
 
-/// The client's principal. A client that never acts for itself has none: its id may even be a person's,
-/// as with the default clients, whose ids are those of the first users.
+/// The principal that a client is, active or not; roles and memberships belong to principals only.
+///
+/// INVARIANT: a client that never could act for itself is no principal. Its id may then be a person's, as
+/// with the default clients, and must never be taken for one. A client that no longer may act for itself
+/// keeps its principal and its roles, for the day on which it may again.
+pub async fn find_principal(rx: &mut Rx, tenant: &TenantId, client: &Client) -> Result<Option<PrincipalId>> {
+    Ok(own_principal(rx, tenant, client).await?.map(|row| row.id))
+}
+
 async fn own_principal(rx: &mut Rx, tenant: &TenantId, client: &Client) -> Result<Option<PrincipalRow>> {
     let found = authz::principals::find(rx, tenant, &client.id.cast()).await?;
     Ok(found.filter(|row| row.kind == PrincipalKind::Client))
@@ -377,6 +376,12 @@ async fn sync_principal(tx: &mut Tx, permit: &Permit, tenant: &TenantId, client:
         }
         Some(_) => {}
         None if acts => {
+            // One id is one principal: a default client's id is that of a person, who must stay it.
+            if authz::principals::find(tx, tenant, &client.id.cast()).await?.is_some() {
+                let why =
+                    "the client shares its id with a person and cannot act for itself: make another one";
+                return Err(authz::Error::InUse(why.to_owned()).into());
+            }
             authz::principals::insert_in(tx, tenant, &client.id.cast(), PrincipalKind::Client, active)
                 .await?;
         }

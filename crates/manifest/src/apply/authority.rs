@@ -105,7 +105,7 @@ fn need(cx: &Cx, step: &Step) -> Result<(Action, Target)> {
         Step::UpdateClient { id, .. } | Step::SetClientSecret { id, .. } => {
             (Action::ClientUpdate, Target::member(id))
         }
-        Step::DeleteClient(id) => (Action::ClientDelete, Target::member(id)),
+        Step::DeleteClient { id, .. } => (Action::ClientDelete, Target::member(id)),
         Step::CreateGroup(_) => (Action::GroupCreate, all("group")),
         Step::UpdateGroup(id, ..) => (Action::GroupUpdate, Target::member(id)),
         Step::DeleteGroup(id) => (Action::GroupDelete, Target::member(id)),
@@ -129,9 +129,9 @@ fn member_or_all<N: base::id::Noun>(id: Option<&Id<N>>, kind: &'static str) -> T
 fn acts_on(step: &Step) -> Option<PrincipalId> {
     match step {
         Step::SetPassword { id, .. } => Some(id.cast()),
-        Step::UpdateClient { id, .. } | Step::SetClientSecret { id, .. } | Step::DeleteClient(id) => {
-            Some(id.cast())
-        }
+        Step::UpdateClient { principal, .. }
+        | Step::SetClientSecret { principal, .. }
+        | Step::DeleteClient { principal, .. } => principal.clone(),
         _ => None,
     }
 }

@@ -46,6 +46,10 @@ fn member_key(name: &str) -> String {
     if name.starts_with(CLIENT_PREFIX) { name.to_owned() } else { name_key(name) }
 }
 
+fn client_member(client_id: &str) -> String {
+    format!("{CLIENT_PREFIX}{client_id}")
+}
+
 fn lost(what: &str, name: &str) -> Error {
     Error::refused(base::bug!("a plan names the {what} `{name}`, which its steps did not make"))
 }
@@ -63,9 +67,11 @@ impl<'a> Run<'a> {
         ids.roles.extend(state.roles.values().map(|role| (role.code.clone(), role.id.clone())));
         ids.policies.extend(state.policies.iter().map(|(key, policy)| (key.clone(), policy.id.clone())));
         ids.members.extend(state.users.iter().map(|(key, now)| (key.clone(), now.user.id.cast())));
-        let clients = state.clients.values().map(|now| &now.client);
-        ids.members
-            .extend(clients.map(|client| (format!("{CLIENT_PREFIX}{}", client.client_id), client.id.cast())));
+        for now in state.clients.values() {
+            if let Some(principal) = &now.principal {
+                ids.members.insert(client_member(&now.client.client_id), principal.clone());
+            }
+        }
         ids.groups.extend(state.groups.iter().map(|(key, now)| (key.clone(), now.group.id.clone())));
         ids.resources.extend(state.resources.values().map(|r| (r.name.clone(), r.id.clone())));
         Self { origin, cx, manifest, permits, hashes, ids }
@@ -131,7 +137,7 @@ impl<'a> Run<'a> {
             Step::CreateClient(_)
             | Step::UpdateClient { .. }
             | Step::SetClientSecret { .. }
-            | Step::DeleteClient(_) => self.client_step(tx, step).await,
+            | Step::DeleteClient { .. } => self.client_step(tx, step).await,
             Step::CreateGroup(_)
             | Step::UpdateGroup(..)
             | Step::DeleteGroup(_)
@@ -315,19 +321,29 @@ impl<'a> Run<'a> {
                         ClientChange { status: Some(ClientStatus::Disabled), ..ClientChange::default() };
                     clients::update_client_in(&self.cx, tx, permit, &client.id, off, None).await?;
                 }
-                self.ids.members.insert(format!("{CLIENT_PREFIX}{}", client.client_id), client.id.cast());
+                self.learn_principal(tx, &client).await?;
             }
-            Step::UpdateClient { id, version, index } => {
+            Step::UpdateClient { id, version, index, .. } => {
                 let wanted = client_change(decl(index)?)?;
-                clients::update_client_in(&self.cx, tx, permit, id, wanted, Some(*version)).await?;
+                let client =
+                    clients::update_client_in(&self.cx, tx, permit, id, wanted, Some(*version)).await?;
+                self.learn_principal(tx, &client).await?;
             }
-            Step::SetClientSecret { id, index } => {
+            Step::SetClientSecret { id, index, .. } => {
                 let hash =
                     self.hashes.client_secrets.get(index).ok_or_else(|| lost("secret", id.as_str()))?;
                 clients::set_secret_in(&self.cx, tx, permit, id, hash).await?;
             }
-            Step::DeleteClient(id) => clients::delete_client_in(tx, permit, id, None).await?,
+            Step::DeleteClient { id, .. } => clients::delete_client_in(tx, permit, id, None).await?,
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Notes the principal that a client is, now that it was written.
+    async fn learn_principal(&mut self, tx: &mut Tx, client: &clients::Client) -> Result<()> {
+        if let Some(principal) = clients::find_principal(tx, &self.tenant()?, client).await? {
+            self.ids.members.insert(client_member(&client.client_id), principal);
         }
         Ok(())
     }
@@ -364,7 +380,11 @@ impl<'a> Run<'a> {
         let tenant = self.tenant()?;
         if let Some(client_id) = name.strip_prefix(CLIENT_PREFIX) {
             let client = clients::find_client_by_client_id(tx, &tenant, client_id).await?;
-            return client.map(|client| client.id.cast()).ok_or_else(|| lost("client", name));
+            let principal = match &client {
+                Some(client) => clients::find_principal(tx, &tenant, client).await?,
+                None => None,
+            };
+            return principal.ok_or_else(|| lost("client", name));
         }
         let username = parse_username(name).map_err(|_| lost("user", name))?;
         let user = users::find_by_username(tx, &tenant, &username).await?;

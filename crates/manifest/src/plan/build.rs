@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use authz::roles::{BUILT_IN, Window};
+use base::id::PrincipalId;
 use base::text::name_key;
 use serde_json::{Value, json};
 
@@ -174,6 +175,21 @@ impl Planner<'_> {
         known
     }
 
+    /// Refuses roles and memberships of a client that is no principal once the plan is done: such a client
+    /// never acts for itself, and its id may be a person's.
+    pub(super) fn check_principal(&mut self, at: Place, client_id: &str) -> bool {
+        let is_one = self.is_principal(client_id);
+        if !is_one {
+            let message = format!(
+                "found the client `{}`, which never acts for itself, expected one with `client_credentials` \
+                 among its `grant_types`: no other client holds roles or is a member",
+                shown(client_id)
+            );
+            self.mistakes.add(at, "no_principal", message);
+        }
+        is_one
+    }
+
     pub(super) fn unknown(&mut self, noun: &str, name: &At<String>) {
         let message = format!(
             "found the unknown {noun} `{}`, expected one of this file or of the tenant",
@@ -257,9 +273,15 @@ impl Planner<'_> {
             }
             "clients" => {
                 let named = keys(manifest.clients.iter().flatten().map(|c| &c.client_id), str::to_owned);
-                let gone = state.clients.values().map(|now| &now.client);
-                let gone = gone.filter(|c| !named.contains(&c.client_id) && !state.is_caller(c.id.as_str()));
-                gone.map(|c| ("client", c.client_id.clone(), Step::DeleteClient(c.id.clone()))).collect()
+                let own = |principal: &PrincipalId| state.is_caller(principal.as_str());
+                let gone = state.clients.values().filter(|now| {
+                    !named.contains(&now.client.client_id) && !now.principal.as_ref().is_some_and(own)
+                });
+                gone.map(|now| {
+                    let (id, principal) = (now.client.id.clone(), now.principal.clone());
+                    ("client", now.client.client_id.clone(), Step::DeleteClient { id, principal })
+                })
+                .collect()
             }
             "roles" => {
                 let roles = &state.roles;

@@ -200,6 +200,11 @@ impl Planner<'_> {
         let mut wanted = Grants::new();
         for member in after {
             if self.knows_member(&member.name.value) {
+                if let Some(client_id) = member.name.value.strip_prefix(CLIENT_PREFIX)
+                    && !self.check_principal(member.name.at, client_id)
+                {
+                    continue;
+                }
                 wanted.insert(self.member_label(&member.name.value), window(member));
             } else {
                 let noun = if member.name.value.starts_with(CLIENT_PREFIX) { "client" } else { "user" };

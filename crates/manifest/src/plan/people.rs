@@ -55,6 +55,15 @@ impl Planner<'_> {
         self.state.users.contains_key(&key) || self.declared_users().contains(&key)
     }
 
+    /// Whether a client can hold roles once the plan is done.
+    pub(super) fn is_principal(&self, client_id: &str) -> bool {
+        let mut decls = self.manifest.clients.iter().flatten();
+        let decl = decls.find(|client| client.client_id.value == client_id);
+        let wanted = decl.and_then(grant_types);
+        self.state.clients.get(client_id).is_some_and(|now| now.principal.is_some())
+            || wanted.is_some_and(|grants| grants.iter().any(|grant| grant == "client_credentials"))
+    }
+
     /// The name by which a member is compared: as the tenant or the file writes it.
     pub(super) fn member_label(&self, name: &str) -> String {
         let user = self.state.users.get(&name_key(name)).filter(|_| !name.starts_with(CLIENT_PREFIX));
@@ -124,7 +133,10 @@ impl Planner<'_> {
             } else {
                 (self.new_client(index, decl), Grants::new())
             };
-            self.grants(&mut draft, &holder, &before, decl.roles.as_deref(), None);
+            let first = decl.roles.iter().flatten().next();
+            if first.is_none_or(|role| self.check_principal(role.name.at, &decl.client_id.value)) {
+                self.grants(&mut draft, &holder, &before, decl.roles.as_deref(), None);
+            }
             self.push(draft);
         }
     }
@@ -191,11 +203,13 @@ impl Planner<'_> {
             .is_some();
         changed |= draft.field("audience", &client.audience, decl.audience.as_ref()).is_some();
         if changed {
-            draft.steps.push(Step::UpdateClient { id: client.id.clone(), version: client.version, index });
+            let (id, principal) = (client.id.clone(), now.principal.clone());
+            draft.steps.push(Step::UpdateClient { id, principal, version: client.version, index });
         }
         if let Some(secret) = decl.secret.as_ref().filter(|secret| secret.rotate) {
             draft.differs("secret", Value::Null, set_from(secret));
-            draft.steps.push(Step::SetClientSecret { id: client.id.clone(), index });
+            let (id, principal) = (client.id.clone(), now.principal.clone());
+            draft.steps.push(Step::SetClientSecret { id, principal, index });
         }
         (draft, now.roles.clone())
     }

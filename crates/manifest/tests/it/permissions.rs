@@ -178,3 +178,89 @@ async fn a_platform_admin_makes_and_changes_any_tenant() {
         assert_eq!(actors, ["user"]);
     }
 }
+
+#[tokio::test]
+async fn h29_a_default_client_is_never_taken_for_the_person_who_has_its_id() {
+    for world in World::on_both().await {
+        let admin = world.platform_admin().await;
+        world.default_clients().await;
+        let web = "openidaas-web-client";
+        let admin_id = world.user_id("default", "admin").await.unwrap();
+        assert_eq!(world.client_id("default", web).await.as_str(), admin_id.as_str());
+        let head = "version: 1\ntenant: { code: default }\n";
+
+        let exported = world.service.export(&admin, "default").await.unwrap();
+        let clients = exported.split_once("\nclients:").unwrap().1;
+        assert!(!clients.contains("SUPER_ADMIN") && !clients.contains("ADMIN"), "{clients}");
+        assert_eq!(world.apply(&admin, &exported).await.diff, "nothing to change\n", "{:?}", world.backend);
+
+        let before = world.texts("SELECT role_id AS text FROM user_roles ORDER BY role_id").await;
+        let found = format!("found the client `{web}`, which never acts for itself");
+        for (rest, place) in [
+            (format!("clients: [{{ client_id: {web}, roles: [USER] }}]"), "f.yaml:3:"),
+            (format!("groups:\n- {{ name: Robots, members: ['client:{web}'] }}"), "f.yaml:4:"),
+        ] {
+            let refused = world.try_apply(&admin, &format!("{head}{rest}\n")).await.unwrap_err();
+            assert_eq!(refused.code(), "invalid_file", "{rest}: {refused:?}");
+            let detail = refused.detail();
+            assert!(detail.starts_with(place) && detail.contains(&found), "{rest}: {detail}");
+        }
+        let acting =
+            format!("clients: [{{ client_id: {web}, grant_types: [client_credentials], roles: [USER] }}]");
+        let refused = world.try_apply(&admin, &format!("{head}{acting}\n")).await.unwrap_err();
+        assert_eq!(refused.kind(), Kind::Conflict, "{refused:?}");
+
+        let none = format!("{head}clients: [{{ client_id: {web}, name: Shop, roles: [] }}]\n");
+        world.apply(&admin, &none).await;
+        assert_eq!(world.texts("SELECT role_id AS text FROM user_roles ORDER BY role_id").await, before);
+        assert!(world.texts("SELECT role_id AS text FROM client_roles").await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_becomes_a_principal_may_hold_roles_from_then_on() {
+    for world in World::on_both().await {
+        world.apply(&world.host(), ACME).await;
+        let app = |grants: &str, rest: &str| {
+            format!(
+                "{HEAD}clients: [{{ client_id: app, type: confidential, redirect_uris: ['http://127.0.0.1/cb'], secret: {{ env: SECRET }}, grant_types: [{grants}]{rest} }}]\n"
+            )
+        };
+        let group = "groups: [{ name: Robots, members: ['client:app'] }]\n";
+        let (code, both) = ("authorization_code", "authorization_code, client_credentials");
+
+        world.apply(&world.host(), &app(code, "")).await;
+        let refused = world.try_apply(&world.host(), &app(code, ", roles: [USER]")).await.unwrap_err();
+        assert_eq!(refused.errors()[0].code, "no_principal");
+        let text = format!("{}{group}", app(both, ", roles: [USER]"));
+        let given = world.apply(&world.host(), &text).await;
+        let again = world.apply(&world.host(), &text).await;
+        world.apply(&world.host(), &app(code, "")).await;
+        let exported = world.service.export(&world.host(), "acme").await.unwrap();
+
+        assert!(given.diff.contains("+USER"), "{}", given.diff);
+        assert_eq!(again.diff, "nothing to change\n");
+        assert_eq!(world.apply(&world.host(), &exported).await.diff, "nothing to change\n", "{exported}");
+    }
+}
+
+#[tokio::test]
+async fn h29_a_client_that_rests_keeps_its_rank() {
+    for world in staffed().await {
+        let keeper = format!(
+            "{HEAD}roles: [{{ code: keeper, permissions: [tenant:read, role:read, oauth2:read, oauth2:update] }}]\nusers: [{{ username: kim, roles: [keeper] }}]\n"
+        );
+        world.apply(&world.host(), &keeper).await;
+        let resting = format!(
+            "{HEAD}clients: [{{ client_id: robot, redirect_uris: ['http://127.0.0.1/cb'], grant_types: [authorization_code] }}]\n"
+        );
+        world.apply(&world.host(), &resting).await;
+        let kim = world.user("acme", "kim").await;
+
+        for rest in ["secret: { env: SECRET, rotate: true }", "grant_types: [client_credentials]"] {
+            let text = format!("{HEAD}clients: [{{ client_id: robot, {rest} }}]\n");
+            let refused = world.try_apply(&kim, &text).await.unwrap_err();
+            assert_eq!(refused.code(), "escalation", "{rest}: {refused:?}");
+        }
+    }
+}

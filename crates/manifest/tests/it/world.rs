@@ -21,6 +21,7 @@ pub(crate) struct World {
     pub(crate) core: Core,
     pub(crate) directory: directory::Service,
     pub(crate) service: Service,
+    oidc: oidc::Service,
     _db: TestDb,
 }
 
@@ -51,8 +52,8 @@ impl World {
         let authn = authn::Service::new(core.clone(), kms.clone(), directory.clone(), config).unwrap();
         let oidc_config = oidc::Config::new("http://localhost:8080");
         let oidc = oidc::Service::new(core.clone(), kms, directory.clone(), authn.clone(), oidc_config);
-        let service = Service::new(core.clone(), directory.clone(), authn, oidc);
-        Self { backend: db.backend(), core, directory, service, _db: db }
+        let service = Service::new(core.clone(), directory.clone(), authn, oidc.clone());
+        Self { backend: db.backend(), core, directory, service, oidc, _db: db }
     }
 
     fn request(&self) -> RequestContext {
@@ -107,6 +108,16 @@ impl World {
             must_change_password: false,
         };
         Cx::new(self.core.clone(), Place::Platform, actor, self.request())
+    }
+
+    /// The default clients, the first two of which share their ids with the first people.
+    pub(crate) async fn default_clients(&self) {
+        let cx = self.core.system(Place::Tenant(self.tenant("default").await));
+        let prepared = oidc::DefaultClients::prepare(self.oidc.secrets(), &cx).await.unwrap();
+        let permit = cx.purpose(Purpose::Bootstrap);
+        let mut tx = cx.write(&permit).await.unwrap();
+        oidc::seed_default_clients_in(&cx, &mut tx, &permit, &prepared).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// A signed-in person at their own tenant's address.

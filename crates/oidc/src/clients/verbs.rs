@@ -8,7 +8,7 @@ use base::id::ClientId;
 
 use super::{
     Client, ClientChange, NewClient, built_in, create_client_in, delete_client_in, find_client,
-    find_client_by_client_id, set_secret_in, update_client_in,
+    find_client_by_client_id, find_principal, set_secret_in, update_client_in,
 };
 use crate::Service;
 use crate::error::{Error, Result};
@@ -107,11 +107,12 @@ impl Service {
 
     /// Whoever may change clients may not take over one that holds roles above their own.
     async fn refuse_higher(&self, cx: &Cx, permit: &Permit, id: &ClientId) -> Result<()> {
-        let client = {
-            let mut rx = cx.read(permit).await?;
-            find_client(&mut rx, &cx.tenant()?.id, id).await?
-        };
-        let Some(principal) = client.and_then(|client| client.principal()) else { return Ok(()) };
+        let tenant = &cx.tenant()?.id;
+        let mut rx = cx.read(permit).await?;
+        let Some(client) = find_client(&mut rx, tenant, id).await? else { return Ok(()) };
+        let principal = find_principal(&mut rx, tenant, &client).await?;
+        drop(rx);
+        let Some(principal) = principal else { return Ok(()) };
         if authz::roles::outranks(cx, &principal).await? {
             return Err(authz::Error::Escalation("the client holds roles that you do not".to_owned()).into());
         }
