@@ -159,7 +159,7 @@ impl<'a> LazyRx<'a> {
     pub(crate) async fn get(&mut self) -> Result<&mut Rx> {
         if self.rx.is_none() {
             #[expect(clippy::disallowed_methods, reason = "the decision point loads what it decides by")]
-            let rx = self.store.begin_read().await?;
+            let rx = self.store.begin_decision_read().await?;
             self.rx = Some(rx);
         }
         self.rx.as_mut().ok_or_else(|| Error::Bug(base::bug!("a connection that was just taken")))

@@ -24,6 +24,8 @@ use crate::{FromRow, Result, Row, Sql, StoreError, Value};
 
 /// How long a request waits for a connection or for its turn at the writer.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// PostgreSQL connections that only load what decisions are made by, besides the others.
+const DECISION_CONNECTIONS_MAX: u32 = 2;
 /// Readers of one SQLite file.
 const SQLITE_READERS_MAX: u32 = 8;
 
@@ -59,7 +61,7 @@ pub struct Store(Arc<Pools>);
 
 enum Pools {
     Sqlite { readers: SqlitePool, writer: SqlitePool, file: PathBuf },
-    Postgres { pool: PgPool, label: String },
+    Postgres { pool: PgPool, decisions: PgPool, label: String },
 }
 
 impl Store {
@@ -129,13 +131,15 @@ impl Store {
             connect.get_port(),
             connect.get_database().unwrap_or("")
         );
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections_max.max(2))
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .connect_with(connect)
-            .await?;
-        Ok(Self(Arc::new(Pools::Postgres { pool, label })))
+        let pooled = |connections: u32| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire(false)
+        };
+        let decisions = pooled(DECISION_CONNECTIONS_MAX).connect_lazy_with(connect.clone());
+        let pool = pooled(options.connections_max.max(2)).connect_with(connect).await?;
+        Ok(Self(Arc::new(Pools::Postgres { pool, decisions, label })))
     }
 
     /// Which database this is.
@@ -163,6 +167,19 @@ impl Store {
         Ok(Rx { conn })
     }
 
+    /// Takes a connection for what a decision must load, which may happen while a transaction of the same
+    /// request is open.
+    ///
+    /// INVARIANT: whoever holds one of these waits for no other connection; so transactions that wait for
+    /// one never wait for each other.
+    pub async fn begin_decision_read(&self) -> Result<Rx> {
+        let conn = match &*self.0 {
+            Pools::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
+            Pools::Postgres { decisions, .. } => Conn::Postgres(decisions.acquire().await?),
+        };
+        Ok(Rx { conn })
+    }
+
     /// Begins a write transaction. Use `authz`'s `Cx::write` instead: it asks for a permit.
     ///
     /// On SQLite this is `BEGIN IMMEDIATE` on the one writer, waited for at most five seconds.
@@ -185,7 +202,10 @@ impl Store {
                 }
                 writer.close().await;
             }
-            Pools::Postgres { pool, .. } => pool.close().await,
+            Pools::Postgres { pool, decisions, .. } => {
+                decisions.close().await;
+                pool.close().await;
+            }
         }
     }
 

@@ -337,3 +337,17 @@ async fn h38_two_nodes_that_start_at_once_on_an_empty_database_make_one_clean_mi
         migrate::verify(&one).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_decision_is_loaded_even_when_every_other_connection_is_in_a_transaction() {
+    let db = TestDb::postgres().await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(db.store.begin_write(None).await.unwrap());
+    }
+
+    let mut rx = db.store.begin_decision_read().await.unwrap();
+
+    let one: i64 = rx.one(Sql::new("SELECT count(*) FROM tenants")).await.unwrap();
+    assert_eq!(one, 0);
+}
