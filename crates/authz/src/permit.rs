@@ -61,9 +61,15 @@ impl Purpose {
             ]),
             Self::SignOut => Some(&["user_sessions", "oauth_grants", "tokens", "audit_logs"]),
             Self::Authorization => Some(&["oauth_consents", "authorization_codes", "audit_logs"]),
-            Self::TokenExchange => {
-                Some(&["authorization_codes", "oauth_grants", "tokens", "throttles", "audit_logs"])
-            }
+            // The session only to hold it while its code is exchanged.
+            Self::TokenExchange => Some(&[
+                "authorization_codes",
+                "user_sessions",
+                "oauth_grants",
+                "tokens",
+                "throttles",
+                "audit_logs",
+            ]),
             Self::Resolve => Some(&[]),
             Self::KeyCare => Some(&["signing_keys", "key_checks", "audit_logs"]),
             Self::Job(_) | Self::Bootstrap => None,

@@ -183,6 +183,11 @@ impl Service {
             drop(tx);
             return Err(self.code_replayed(cx, client, &digest).await?);
         }
+        // The session may have ended since the look above: nothing may come of it then.
+        if !store::hold_session(&mut tx, &tenant, &code.session_id).await? {
+            drop(tx);
+            return Err(self.refuse_grant(cx, client).await);
+        }
         store::insert_grant(&mut tx, &tenant, &grant, cx.now()).await?;
         store::insert_token(&mut tx, &tenant, &minted.row, cx.now()).await?;
         if let Some(row) = &refresh_row {

@@ -1,7 +1,7 @@
 //! All SQL about codes, grants and tokens.
 
 use base::Timestamp;
-use base::id::{GrantId, TenantId, TokenId, UserId};
+use base::id::{GrantId, SessionId, TenantId, TokenId, UserId};
 use store::{FromRow, Result, Row, Rx, Sql, Tx};
 
 use super::{Code, FoundCode, FoundToken, Grant, NewToken, Person};
@@ -141,6 +141,24 @@ pub(crate) async fn claim_code(
         )
         .await?;
     Ok(claimed == 1)
+}
+
+/// Keeps a session from ending until this transaction is over; false if it is not active any more.
+///
+/// INVARIANT: whoever ends a session writes its row first and revokes its grants afterwards, so that a
+/// grant made under this hold is seen and revoked with the others.
+pub(crate) async fn hold_session(tx: &mut Tx, tenant: &TenantId, session: &SessionId) -> Result<bool> {
+    let held = tx
+        .execute(
+            Sql::new(
+                "UPDATE user_sessions SET last_activity_at = last_activity_at \
+                 WHERE tenant_id = $1 AND id = $2 AND status = 'ACTIVE'",
+            )
+            .bind(tenant)
+            .bind(session),
+        )
+        .await?;
+    Ok(held == 1)
 }
 
 pub(crate) async fn insert_grant(

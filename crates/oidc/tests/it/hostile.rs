@@ -61,6 +61,32 @@ async fn h01_a_code_dies_after_a_minute_and_with_its_session() {
 }
 
 #[tokio::test]
+async fn h01_no_token_outlives_a_session_that_ends_while_its_code_is_exchanged() {
+    for world in World::both().await {
+        for round in 0..8 {
+            let code = world.code("openid").await;
+            let session = world
+                .one(store::Sql::new("SELECT id FROM user_sessions WHERE status = 'ACTIVE' LIMIT 1"))
+                .await;
+            let end = async {
+                let cx = world.system();
+                let permit = cx.purpose(authz::Purpose::SignOut);
+                let mut tx = cx.write(&permit).await.unwrap();
+                authn::end_session_in(&cx, &mut tx, &permit, &session, "test").await.unwrap();
+                tx.commit().await.unwrap();
+            };
+
+            let (tokens, ()) = tokio::join!(world.exchange(&code), end);
+
+            if tokens.status == StatusCode::OK {
+                let access = tokens.json()["access_token"].as_str().unwrap().to_owned();
+                assert!(!world.is_bearer(&access).await, "round {round} on {:?}", world.db.backend());
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn h02_no_code_without_s256_and_no_tokens_without_its_verifier() {
     for world in World::both().await {
         let mut browser = world.signed_in("maria").await;
