@@ -377,14 +377,18 @@ pub async fn update_config_in(
     config: &TenantConfig,
 ) -> Result<Tenant> {
     config.check()?;
-    let role = roles::find_role_by_code(tx, &found.id, &config.default_role).await?;
-    if role.is_none() {
+    let before = TenantConfig::read(&found.config)?;
+    let Some(role) = roles::find_role_by_code(tx, &found.id, &config.default_role).await? else {
         let detail = format!("there is no role `{}` in this tenant", config.default_role);
         return Err(Error::invalid("/default_role", "no_such_role", detail));
+    };
+    if config.default_role != before.default_role {
+        // Everybody who is added from now on gets it, whoever adds them.
+        authz::escalation::check_hand_on(cx, permit, &[role.id]).await?;
     }
     let tenant = Tenant { config: config.to_value(), ..found.clone() };
     save(cx, tx, &tenant).await?;
-    let before = TenantConfig::read(&found.config)?.to_value();
+    let before = before.to_value();
     let details = json!({ "before": changed_parts(&before, &tenant.config), "after": changed_parts(&tenant.config, &before) });
     tx.record(permit, Event::done("tenant.config_updated", permit.name()).details(details));
     bump(tx, &tenant.id);

@@ -150,7 +150,7 @@ pub(crate) struct TenantPath {
 }
 
 /// Lists tenants by code; `q` matches the beginning of codes.
-#[utoipa::path(get, path = "/api/v1/tenants", tag = "Tenants", operation_id = "tenants.list",
+#[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", operation_id = "list_tenants",
     params(PageQuery),
     responses((status = 200, description = "A page of tenants", body = inline(Page<TenantBody>)), Problems))]
 async fn list(
@@ -174,7 +174,7 @@ async fn list(
 }
 
 /// Makes a tenant with its three roles, its 26 permissions and, where one is named, its first administrator.
-#[utoipa::path(post, path = "/api/v1/tenants", tag = "Tenants", operation_id = "tenants.create",
+#[utoipa::path(post, path = "/api/v1/tenants", tag = "tenants", operation_id = "create_tenant",
     request_body = NewTenantBody,
     responses((status = 201, description = "Made", body = TenantBody), WriteProblems))]
 async fn create(
@@ -194,7 +194,7 @@ async fn create(
 }
 
 /// Reads a tenant.
-#[utoipa::path(get, path = "/api/v1/tenants/{tenant_id}", tag = "Tenants", operation_id = "tenants.read",
+#[utoipa::path(get, path = "/api/v1/tenants/{tenant_id}", tag = "tenants", operation_id = "read_tenant",
     params(TenantPath),
     responses((status = 200, description = "The tenant", body = TenantBody), Problems))]
 async fn read(cx: Cx, Path(path): Path<TenantPath>) -> TaggedTenant {
@@ -202,7 +202,7 @@ async fn read(cx: Cx, Path(path): Path<TenantPath>) -> TaggedTenant {
 }
 
 /// Renames a tenant.
-#[utoipa::path(patch, path = "/api/v1/tenants/{tenant_id}", tag = "Tenants", operation_id = "tenants.update",
+#[utoipa::path(patch, path = "/api/v1/tenants/{tenant_id}", tag = "tenants", operation_id = "update_tenant",
     params(TenantPath, ("If-Match" = String, Header, description = "The `ETag` of what was read")),
     request_body(content = TenantPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "Renamed", body = TenantBody), EditProblems))]
@@ -216,8 +216,8 @@ async fn update(
 }
 
 /// Changes a tenant's configuration; null gives a field its default back.
-#[utoipa::path(patch, path = "/api/v1/tenants/{tenant_id}/config", tag = "Tenants",
-    operation_id = "tenants.update_config",
+#[utoipa::path(patch, path = "/api/v1/tenants/{tenant_id}/config", tag = "tenants",
+    operation_id = "update_tenant_config",
     params(TenantPath, ("If-Match" = String, Header, description = "The `ETag` of what was read")),
     request_body(content = TenantConfig, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "Changed", body = TenantBody), EditProblems))]
@@ -231,38 +231,38 @@ async fn update_config(
 }
 
 /// Suspends an active tenant: nobody of it signs in, refreshes a token or is allowed anything.
-#[utoipa::path(post, path = "/api/v1/tenants/{tenant_id}/suspend", tag = "Tenants",
-    operation_id = "tenants.suspend", params(TenantPath),
+#[utoipa::path(post, path = "/api/v1/tenants/{tenant_id}/suspend", tag = "tenants",
+    operation_id = "suspend_tenant", params(TenantPath),
     responses((status = 200, description = "Suspended", body = TenantBody), WriteProblems))]
 async fn suspend(cx: Cx, Path(path): Path<TenantPath>) -> TaggedTenant {
     tagged(super::change_tenant_status(&cx, &path.tenant_id, TenantStatusChange::Suspend).await?)
 }
 
 /// Deactivates an active tenant.
-#[utoipa::path(post, path = "/api/v1/tenants/{tenant_id}/deactivate", tag = "Tenants",
-    operation_id = "tenants.deactivate", params(TenantPath),
+#[utoipa::path(post, path = "/api/v1/tenants/{tenant_id}/deactivate", tag = "tenants",
+    operation_id = "deactivate_tenant", params(TenantPath),
     responses((status = 200, description = "Inactive", body = TenantBody), WriteProblems))]
 async fn deactivate(cx: Cx, Path(path): Path<TenantPath>) -> TaggedTenant {
     tagged(super::change_tenant_status(&cx, &path.tenant_id, TenantStatusChange::Deactivate).await?)
 }
 
 /// Activates a suspended or inactive tenant.
-#[utoipa::path(post, path = "/api/v1/tenants/{tenant_id}/activate", tag = "Tenants",
-    operation_id = "tenants.activate", params(TenantPath),
+#[utoipa::path(post, path = "/api/v1/tenants/{tenant_id}/activate", tag = "tenants",
+    operation_id = "activate_tenant", params(TenantPath),
     responses((status = 200, description = "Active again", body = TenantBody), WriteProblems))]
 async fn activate(cx: Cx, Path(path): Path<TenantPath>) -> TaggedTenant {
     tagged(super::change_tenant_status(&cx, &path.tenant_id, TenantStatusChange::Activate).await?)
 }
 
 /// Reads the tenant itself.
-#[utoipa::path(get, path = "/api/v1/tenant", tag = "Tenant", operation_id = "tenant.read",
+#[utoipa::path(get, path = "/api/v1/tenant", tag = "tenant", operation_id = "read_own_tenant",
     responses((status = 200, description = "The tenant", body = TenantBody), Problems))]
 async fn read_own(cx: Cx) -> TaggedTenant {
     tagged(super::load_own_tenant(&cx).await?)
 }
 
 /// Renames the tenant itself.
-#[utoipa::path(patch, path = "/api/v1/tenant", tag = "Tenant", operation_id = "tenant.update",
+#[utoipa::path(patch, path = "/api/v1/tenant", tag = "tenant", operation_id = "update_own_tenant",
     params(("If-Match" = String, Header, description = "The `ETag` of what was read")),
     request_body(content = TenantPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "Renamed", body = TenantBody), EditProblems))]
@@ -272,7 +272,7 @@ async fn update_own(cx: Cx, if_match: IfMatch, MergePatch(patch): MergePatch<Ten
 }
 
 /// Reads the tenant's configuration, defaults included.
-#[utoipa::path(get, path = "/api/v1/tenant/config", tag = "Tenant", operation_id = "tenant.read_config",
+#[utoipa::path(get, path = "/api/v1/tenant/config", tag = "tenant", operation_id = "read_own_tenant_config",
     responses((status = 200, description = "The configuration", body = TenantConfig), Problems))]
 async fn read_own_config(cx: Cx) -> Result<Tagged<TenantConfig>, Failure> {
     let tenant = super::load_own_tenant(&cx).await?;
@@ -280,7 +280,7 @@ async fn read_own_config(cx: Cx) -> Result<Tagged<TenantConfig>, Failure> {
 }
 
 /// Changes the tenant's configuration; null gives a field its default back.
-#[utoipa::path(patch, path = "/api/v1/tenant/config", tag = "Tenant", operation_id = "tenant.update_config",
+#[utoipa::path(patch, path = "/api/v1/tenant/config", tag = "tenant", operation_id = "update_own_tenant_config",
     params(("If-Match" = String, Header, description = "The `ETag` of what was read")),
     request_body(content = TenantConfig, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "Changed", body = TenantConfig), EditProblems))]

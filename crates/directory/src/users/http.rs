@@ -331,7 +331,7 @@ pub(crate) struct UsernamePath {
 
 /// Lists people; `q` matches the beginning of user names and e-mail addresses in any case, and whole phone
 /// numbers.
-#[utoipa::path(get, path = "/api/v1/users", tag = "Users", operation_id = "users.list",
+#[utoipa::path(get, path = "/api/v1/users", tag = "users", operation_id = "list_users",
     params(PageQuery, UserFilter),
     responses((status = 200, description = "A page of people", body = inline(Page<UserBody>)), Problems))]
 async fn list(
@@ -415,7 +415,7 @@ impl Bound<'_> {
 }
 
 /// Adds a person, with the tenant's default role and without a password.
-#[utoipa::path(post, path = "/api/v1/users", tag = "Users", operation_id = "users.create",
+#[utoipa::path(post, path = "/api/v1/users", tag = "users", operation_id = "create_user",
     request_body = NewUserBody,
     responses((status = 201, description = "Added", body = UserBody), WriteProblems))]
 async fn create(cx: Cx, Json(body): Json<NewUserBody>) -> Result<(StatusCode, HeaderMap, Tagged), Failure> {
@@ -430,7 +430,7 @@ async fn create(cx: Cx, Json(body): Json<NewUserBody>) -> Result<(StatusCode, He
 }
 
 /// Reads a person, deleted or not.
-#[utoipa::path(get, path = "/api/v1/users/{user_id}", tag = "Users", operation_id = "users.read",
+#[utoipa::path(get, path = "/api/v1/users/{user_id}", tag = "users", operation_id = "read_user",
     params(UserPath),
     responses((status = 200, description = "The person", body = UserBody), Problems))]
 async fn read(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> {
@@ -439,8 +439,8 @@ async fn read(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> {
 }
 
 /// Reads a person by user name, in any case; deleted ones are not found.
-#[utoipa::path(get, path = "/api/v1/users/by-username/{username}", tag = "Users",
-    operation_id = "users.read_by_username", params(UsernamePath),
+#[utoipa::path(get, path = "/api/v1/users/by-username/{username}", tag = "users",
+    operation_id = "read_user_by_username", params(UsernamePath),
     responses((status = 200, description = "The person", body = UserBody), Problems))]
 async fn read_by_username(cx: Cx, Path(path): Path<UsernamePath>) -> Result<Tagged, Failure> {
     let username = parse_username(&path.username).map_err(|_| Error::NotFound("user"))?;
@@ -449,14 +449,14 @@ async fn read_by_username(cx: Cx, Path(path): Path<UsernamePath>) -> Result<Tagg
 }
 
 /// Reads the caller's own account.
-#[utoipa::path(get, path = "/api/v1/users/me", tag = "Users", operation_id = "users.read_own",
+#[utoipa::path(get, path = "/api/v1/users/me", tag = "users", operation_id = "read_own_user",
     responses((status = 200, description = "The caller", body = UserBody), Problems))]
 async fn read_own(cx: Cx) -> Result<Tagged, Failure> {
     Ok(Tagged(super::load_own_user(&cx).await?))
 }
 
 /// Changes the caller's own profile.
-#[utoipa::path(patch, path = "/api/v1/users/me", tag = "Users", operation_id = "users.update_own",
+#[utoipa::path(patch, path = "/api/v1/users/me", tag = "users", operation_id = "update_own_user",
     params(("If-Match" = String, Header, description = "The `ETag` of what was read")),
     request_body(content = OwnPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "Changed", body = UserBody), EditProblems))]
@@ -469,7 +469,7 @@ async fn update_own(
 }
 
 /// Changes a person.
-#[utoipa::path(patch, path = "/api/v1/users/{user_id}", tag = "Users", operation_id = "users.update",
+#[utoipa::path(patch, path = "/api/v1/users/{user_id}", tag = "users", operation_id = "update_user",
     params(UserPath, ("If-Match" = String, Header, description = "The `ETag` of what was read")),
     request_body(content = UserPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "Changed", body = UserBody), EditProblems))]
@@ -483,7 +483,7 @@ async fn update(
 }
 
 /// Deletes a person, so that they can be restored.
-#[utoipa::path(delete, path = "/api/v1/users/{user_id}", tag = "Users", operation_id = "users.delete",
+#[utoipa::path(delete, path = "/api/v1/users/{user_id}", tag = "users", operation_id = "delete_user",
     params(UserPath, ("If-Match" = String, Header, description = "The `ETag` of what was read")),
     responses((status = 204, description = "Deleted"), EditProblems))]
 async fn delete(cx: Cx, Path(path): Path<UserPath>, if_match: IfMatch) -> Result<StatusCode, Failure> {
@@ -492,7 +492,7 @@ async fn delete(cx: Cx, Path(path): Path<UserPath>, if_match: IfMatch) -> Result
 }
 
 /// Locks an active person.
-#[utoipa::path(post, path = "/api/v1/users/{user_id}/lock", tag = "Users", operation_id = "users.lock",
+#[utoipa::path(post, path = "/api/v1/users/{user_id}/lock", tag = "users", operation_id = "lock_user",
     params(UserPath),
     responses((status = 200, description = "Locked", body = UserBody), WriteProblems))]
 async fn lock(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> {
@@ -500,7 +500,7 @@ async fn lock(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> {
 }
 
 /// Unlocks a locked person.
-#[utoipa::path(post, path = "/api/v1/users/{user_id}/unlock", tag = "Users", operation_id = "users.unlock",
+#[utoipa::path(post, path = "/api/v1/users/{user_id}/unlock", tag = "users", operation_id = "unlock_user",
     params(UserPath),
     responses((status = 200, description = "Active again", body = UserBody), WriteProblems))]
 async fn unlock(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> {
@@ -508,7 +508,7 @@ async fn unlock(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> {
 }
 
 /// Disables an active or locked person.
-#[utoipa::path(post, path = "/api/v1/users/{user_id}/disable", tag = "Users", operation_id = "users.disable",
+#[utoipa::path(post, path = "/api/v1/users/{user_id}/disable", tag = "users", operation_id = "disable_user",
     params(UserPath),
     responses((status = 200, description = "Inactive", body = UserBody), WriteProblems))]
 async fn disable(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> {
@@ -516,7 +516,7 @@ async fn disable(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> 
 }
 
 /// Enables an inactive person.
-#[utoipa::path(post, path = "/api/v1/users/{user_id}/enable", tag = "Users", operation_id = "users.enable",
+#[utoipa::path(post, path = "/api/v1/users/{user_id}/enable", tag = "users", operation_id = "enable_user",
     params(UserPath),
     responses((status = 200, description = "Active again", body = UserBody), WriteProblems))]
 async fn enable(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> {
@@ -524,7 +524,7 @@ async fn enable(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> {
 }
 
 /// Restores a deleted person, who is then inactive.
-#[utoipa::path(post, path = "/api/v1/users/{user_id}/restore", tag = "Users", operation_id = "users.restore",
+#[utoipa::path(post, path = "/api/v1/users/{user_id}/restore", tag = "users", operation_id = "restore_user",
     params(UserPath),
     responses((status = 200, description = "Restored, inactive", body = UserBody), WriteProblems))]
 async fn restore(cx: Cx, Path(path): Path<UserPath>) -> Result<Tagged, Failure> {

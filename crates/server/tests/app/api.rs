@@ -283,3 +283,71 @@ fn health_metrics_and_request_lines_are_there_from_the_start() {
     assert_eq!(line["status"], json!(404));
     assert!(!server.stdout().contains("canary-query"));
 }
+
+#[test]
+fn every_change_leaves_exactly_one_event_and_every_refusal_leaves_one() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let alice = format!("Bearer {}", server.user_token("acme", "alice", crate::harness::ALICE_PASSWORD));
+        let carol = format!("Bearer {}", server.user_token("acme", "carol", "Carol-canary-pass-3"));
+        let send = |who: &str, method: &str, path: &str, body: Value| {
+            let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+            let headers = [("authorization", who), ("content-type", kind), ("if-match", "*")];
+            server.send(method, &format!("/t/acme/api/v1{path}"), &headers, Some(&body.to_string()))
+        };
+        let user = send(&alice, "POST", "/users", json!({ "username": "dora" })).expect(201);
+        let id = user.json()["id"].as_str().unwrap().to_owned();
+        let client = json!({
+            "name": "Probe",
+            "client_authentication_methods": ["client_secret_basic"],
+            "authorization_grant_types": ["authorization_code"],
+            "redirect_uris": ["https://probe.example/cb"],
+            "scopes": ["openid"],
+        });
+        let client = send(&alice, "POST", "/clients", client).expect(201);
+        let client_id = client.json()["id"].as_str().unwrap().to_owned();
+        let mut changes = vec![(user, "user.created"), (client, "client.created")];
+        for (method, path, body, status, event) in [
+            ("PATCH", format!("/users/{id}"), json!({ "display_name": "Dora" }), 200, "user.updated"),
+            ("POST", format!("/users/{id}/lock"), json!({}), 200, "user.locked"),
+            ("POST", format!("/users/{id}/unlock"), json!({}), 200, "user.unlocked"),
+            ("DELETE", format!("/users/{id}"), json!({}), 204, "user.deleted"),
+            (
+                "PATCH",
+                format!("/clients/{client_id}"),
+                json!({ "name": "Other" }),
+                200,
+                "client.updated",
+            ),
+            ("DELETE", format!("/clients/{client_id}"), json!({}), 204, "client.deleted"),
+            (
+                "PATCH",
+                "/tenant/config".to_owned(),
+                json!({ "lockout_policy": { "failures_max": 6 } }),
+                200,
+                "tenant.config_updated",
+            ),
+        ] {
+            let answer = send(&alice, method, &path, body);
+            assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+            changes.push((answer, event));
+        }
+        let refused = send(&carol, "POST", "/users", json!({ "username": "eve" })).expect(403);
+        changes.push((refused, "access.denied"));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+
+        for (answer, event) in changes {
+            let request = answer.header("x-request-id").unwrap();
+            let path = format!("/t/acme/api/v1/audit/events?limit=200&action={event}");
+            let page = server.get(&path, &[("authorization", &alice)]).expect(200).json();
+            let found: Vec<&Value> =
+                page["items"].as_array().unwrap().iter().filter(|e| e["request_id"] == request).collect();
+            assert_eq!(found.len(), 1, "{event} of {request} on {database:?}: {page:#}");
+            for field in
+                ["at", "actor", "ip_address", "user_agent", "resource", "result", "duration_ms", "leaf_hash"]
+            {
+                assert!(!found[0][field].is_null(), "{field} is missing in {}", found[0]);
+            }
+        }
+    }
+}
