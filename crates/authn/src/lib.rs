@@ -34,7 +34,7 @@ use web::csrf::CsrfKey;
 pub use error::{Error, Result};
 pub use forms::{FormGuard, is_return_path};
 pub use passwords::{DEFAULT_ADMIN_PASSWORD, OneTimeLink, OwnChange, check_new_password, set_password_in};
-pub use sessions::{Begun, ListedSession, Session, SessionActor, end_session_in, sign_out};
+pub use sessions::{ACR_PASSWORD, Begun, ListedSession, Session, SessionActor, end_session_in, sign_out};
 pub use sign_in::Attempt;
 
 use passwords::hasher::Hasher;

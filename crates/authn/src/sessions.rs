@@ -22,6 +22,12 @@ const TOUCH_SECONDS: i64 = 60;
 /// Sessions that are listed, or ended at once, at most.
 pub(crate) const SESSIONS_MAX: i64 = 200;
 
+/// The authentication context class of a sign-in with a password: the class of SAML 2.0 (Authentication
+/// Context, section 3.4.4), "a password over a protected session". OpenID Connect Core section 2 asks for
+/// an absolute URI or a registered name. Plain http is served on loopback only, where nothing is sent over
+/// a network.
+pub const ACR_PASSWORD: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+
 /// A session as other slices see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -35,7 +41,7 @@ pub struct Session {
     pub auth_time: Timestamp,
     /// How (RFC 8176): `pwd`.
     pub amr: Vec<String>,
-    /// The authentication context class, if one is claimed.
+    /// The authentication context class: [`ACR_PASSWORD`]; none for sessions begun before it was noted.
     pub acr: Option<String>,
     /// Whether the password must be changed before anything else.
     pub must_change_password: bool,
@@ -179,7 +185,7 @@ impl Service {
             username: beginning.username.to_owned(),
             auth_time: now,
             amr: vec!["pwd".to_owned()],
-            acr: None,
+            acr: Some(ACR_PASSWORD.to_owned()),
             must_change_password: beginning.must_change_password,
         };
         let row = store::NewRow {

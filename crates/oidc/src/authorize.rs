@@ -8,7 +8,7 @@ pub mod http;
 
 use std::sync::Arc;
 
-use authn::{Session, SessionActor};
+use authn::{ACR_PASSWORD, Session, SessionActor};
 use authz::{Actor, Cx, Event, Purpose, Target};
 use base::Timestamp;
 use web::Pairs;
@@ -93,7 +93,9 @@ impl Service {
             return if none { Err(login_required()) } else { Ok(Next::SignIn { reauth: false }) };
         };
         let again = self.signed_in_again(cx, client, &request, &found.session);
-        let stale = request.prompt.login || is_older(&found.session, request.max_age, cx.now());
+        let stale = request.prompt.login
+            || is_older(&found.session, request.max_age, cx.now())
+            || would_raise(&found.session, &request.acr_values);
         let other = hinted.is_some_and(|subject| subject != found.session.user_id.as_str());
         if (stale || other) && !again {
             return if none { Err(login_required()) } else { Ok(Next::SignIn { reauth: true }) };
@@ -240,6 +242,15 @@ fn login_required() -> crate::Error {
 
 fn is_older(session: &Session, max_age: Option<i64>, now: Timestamp) -> bool {
     max_age.is_some_and(|seconds| session.auth_time.plus_seconds(seconds) < now)
+}
+
+/// Whether a new sign-in would give a class that the client prefers and that the session lacks.
+///
+/// OpenID Connect Core section 3.1.2.1: "The acr Claim is requested as a Voluntary Claim by this
+/// parameter": a class that no sign-in gives is not asked for, and the ID token says what was reached.
+fn would_raise(session: &Session, acr_values: &[String]) -> bool {
+    acr_values.iter().any(|wanted| wanted == ACR_PASSWORD)
+        && !acr_values.iter().any(|wanted| Some(wanted) == session.acr.as_ref())
 }
 
 pub(crate) fn web_query<'a>(

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use authz::{Cx, Event, Purpose, Target};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use base::Timestamp;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -63,6 +64,12 @@ pub(crate) struct Introspection {
     /// Its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
+    /// How the person signed in (RFC 9470 section 6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<String>,
+    /// When the person signed in, in seconds since 1970 (RFC 9470 section 6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
 }
 
 /// Says what a token is worth.
@@ -156,6 +163,8 @@ impl Service {
             aud: found.audience.clone(),
             iss: Some(cx.tenant()?.issuer.clone()),
             jti: known.jti,
+            acr: found.grant.as_ref().and_then(|grant| grant.acr.clone()),
+            auth_time: found.grant.as_ref().and_then(|grant| grant.auth_time).map(Timestamp::as_seconds),
         })
     }
 

@@ -68,6 +68,9 @@ pub struct AuthorizeRequest {
     pub prompt: Prompt,
     /// How old the sign-in may be, in seconds.
     pub max_age: Option<i64>,
+    /// The authentication context classes that the client prefers, in its order; none where it has no
+    /// preference.
+    pub acr_values: Vec<String>,
     /// Who the client thinks it is.
     pub login_hint: Option<String>,
     /// Languages by preference.
@@ -103,6 +106,11 @@ impl AuthorizeRequest {
             challenge: Challenge::parse(pairs.get("code_challenge"), pairs.get("code_challenge_method"))?,
             prompt: parse_prompt(pairs.get("prompt"))?,
             max_age: parse_max_age(pairs.get("max_age"))?,
+            acr_values: text("acr_values", TEXT_BYTES_MAX)?
+                .unwrap_or_default()
+                .split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect(),
             login_hint: text("login_hint", TEXT_BYTES_MAX)?,
             ui_locales: text("ui_locales", TEXT_BYTES_MAX)?,
             id_token_hint: text("id_token_hint", jose::TOKEN_BYTES_MAX)?,

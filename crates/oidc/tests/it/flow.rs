@@ -93,6 +93,12 @@ async fn an_id_token_verifies_by_the_published_keys_and_says_how_the_person_sign
         assert_eq!(claims.str("sub"), Some(world.maria.as_str()));
         assert_eq!(claims.time("auth_time"), Some(now));
         assert_eq!(claims.get("amr").unwrap()[0], "pwd");
+        assert_eq!(claims.str("acr"), Some(authn::ACR_PASSWORD));
+        let introspected = world.introspect(tokens["access_token"].as_str().unwrap()).await;
+        assert_eq!(
+            (introspected["acr"].as_str(), introspected["auth_time"].as_i64()),
+            (Some(authn::ACR_PASSWORD), Some(now))
+        );
         let hash = left_half_hash(jose::Algorithm::EdDsa, tokens["access_token"].as_str().unwrap());
         assert_eq!(claims.str("at_hash"), Some(hash.as_str()));
         let session: String =
@@ -176,6 +182,33 @@ async fn a_withdrawn_consent_stops_every_token_of_the_client() {
         assert!(!world.is_bearer(tokens["access_token"].as_str().unwrap()).await);
         assert_eq!(world.refresh(tokens["refresh_token"].as_str().unwrap()).await.error(), "invalid_grant");
         assert_eq!(browser.get(&authorize_url(&[])).await.page(), "consent");
+    }
+}
+
+#[tokio::test]
+async fn a_class_of_sign_in_is_given_where_one_can_be_and_never_asked_for_where_not() {
+    for world in World::both().await {
+        let mut browser = world.signed_in("maria").await;
+        browser.allow(&authorize_url(&[])).await;
+        let wanted = format!("urn:example:gold {}", authn::ACR_PASSWORD);
+        let at_once = [("acr_values", wanted.as_str())];
+        assert!(browser.get(&authorize_url(&at_once)).await.location().starts_with(CALLBACK));
+        assert!(
+            browser
+                .get(&authorize_url(&[("acr_values", "urn:example:gold")]))
+                .await
+                .location()
+                .starts_with(CALLBACK)
+        );
+
+        // A session that began before classes were noted.
+        world.execute(store::Sql::new("UPDATE user_sessions SET acr = NULL")).await;
+
+        assert!(browser.get(&authorize_url(&at_once)).await.location().starts_with("/t/default/sign-in?"));
+        let silent = browser.get(&authorize_url(&[at_once[0], ("prompt", "none")])).await;
+        assert_eq!(parameter(silent.location(), "error").as_deref(), Some("login_required"));
+        let mut again = world.signed_in("maria").await;
+        assert!(again.get(&authorize_url(&at_once)).await.location().starts_with(CALLBACK));
     }
 }
 
