@@ -3,7 +3,7 @@
 mod store;
 
 use askama::Template;
-use authz::{Action, Actor, Cx, Event, Permit, Purpose, Target, Tx};
+use authz::{Action, Actor, Cx, Event, Permit, Purpose, Target, TenantRef, Tx};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -170,6 +170,9 @@ async fn show_page(service: &Service, cx: &Cx, info: &RequestInfo, headers: &Hea
         let back = format!("/t/{}/oauth/consents", tenant.code);
         return Ok(see_other(&service.0.authn.sign_in_url(&tenant, &back, None), Vec::new()));
     };
+    if found.session.must_change_password {
+        return Ok(to_change_password(&tenant));
+    }
     let cx = &cx.with_actor(found.actor);
     // Whoever is signed in may look at what they themselves allowed, whatever their roles say.
     let consents = list(cx, &cx.purpose(Purpose::Authorization)).await?;
@@ -190,6 +193,12 @@ async fn show_page(service: &Service, cx: &Cx, info: &RequestInfo, headers: &Hea
         csrf: guard.token(PURPOSE),
     };
     Ok(pages::show(StatusCode::OK, &page, Vec::new(), guard.cookie.into_iter().collect()))
+}
+
+/// Who must change their password does that before anything else, and comes back.
+fn to_change_password(tenant: &TenantRef) -> Response {
+    let page = format!("/t/{}", tenant.code);
+    see_other(&format!("{page}/change-password?return_to={page}/oauth/consents"), Vec::new())
 }
 
 async fn take_back(
@@ -218,6 +227,9 @@ async fn taken_back(
     let (true, Some(found)) = (guarded, session) else {
         return Ok(pages::stale_page(&tenant, pages::language(None, headers, info)));
     };
+    if found.session.must_change_password {
+        return Ok(to_change_password(&tenant));
+    }
     let client = pairs.get("client").and_then(|text| ClientId::parse(text).ok());
     let client = client.ok_or_else(|| Error::from(OAuthError::invalid_request("`client` is missing")))?;
     let cx = &cx.with_actor(found.actor);

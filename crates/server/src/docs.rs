@@ -27,6 +27,8 @@ struct Docs {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reader {
     Nobody,
+    /// Somebody who must change their password before anything else.
+    Newcomer,
     TenantUser,
     PlatformUser,
 }
@@ -64,6 +66,9 @@ async fn reader(docs: &Docs, headers: &HeaderMap) -> Result<Reader, Response> {
     let Some(home) = home.map_err(|e| failure(e.into()))? else { return Ok(Reader::Nobody) };
     let session = docs.services.authn.session_actor(&home, headers).await;
     let Some(session) = session.map_err(|e| failure(e.into()))? else { return Ok(Reader::Nobody) };
+    if session.session.must_change_password {
+        return Ok(Reader::Newcomer);
+    }
     let now = docs.services.core.now();
     let cx = Cx::new(
         docs.services.core.clone(),
@@ -80,7 +85,10 @@ async fn visible(docs: &Docs, headers: &HeaderMap) -> Result<Arc<Value>, Respons
     match reader(docs, headers).await? {
         Reader::PlatformUser => Ok(docs.all.clone()),
         Reader::TenantUser => Ok(docs.tenant_only.clone()),
-        Reader::Nobody if docs.public => Ok(docs.tenant_only.clone()),
+        Reader::Nobody | Reader::Newcomer if docs.public => Ok(docs.tenant_only.clone()),
+        Reader::Newcomer => {
+            Err(web::see_other("/t/default/change-password?return_to=/t/default/docs", Vec::new()))
+        }
         Reader::Nobody => Err(web::see_other("/t/default/sign-in?return_to=/t/default/docs", Vec::new())),
     }
 }

@@ -104,6 +104,9 @@ async fn show_home(visit: &Visit, person: Person, status: StatusCode, messages: 
 
 pub(super) async fn end_session(visit: Visit, body: Result<FormBody, web::Failure>) -> Response {
     let Some(person) = visit.person() else { return visit.to_sign_in("") };
+    if person.must_change {
+        return see_other(&format!("{}/change-password", visit.base()), Vec::new());
+    }
     let Ok(FormBody(pairs)) = body else {
         return visit.refuse(&Refused::new(StatusCode::BAD_REQUEST, visit.words().bad_request));
     };

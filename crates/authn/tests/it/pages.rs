@@ -65,6 +65,8 @@ async fn the_default_administrator_is_led_to_a_new_password_and_then_back() {
             "/t/default/change-password?return_to=%2Ft%2Fdefault%2Foauth2%2Fauthorize%3Fclient_id%3Dx";
         assert_eq!(signed_in.location(), change, "{}", signed_in.body);
         assert_eq!(browser.get("/t/default").await.location(), "/t/default/change-password");
+        let other = browser.post("/t/default/account/sessions/end", &[("session", "x")]).await;
+        assert_eq!(other.location(), "/t/default/change-password", "nothing else works");
         let sessions = browser.get("/t/default/api/v1/users/me/sessions").await;
         assert_eq!(sessions.status, StatusCode::FORBIDDEN);
         assert_eq!(sessions.json()["code"], "password_change_required");
