@@ -51,6 +51,7 @@ impl Error {
                 let problem = Problem::from(other);
                 let code = match problem.kind() {
                     Kind::Unavailable | Kind::TooMany => ErrorCode::TemporarilyUnavailable,
+                    Kind::Malformed => ErrorCode::InvalidRequest,
                     _ => ErrorCode::ServerError,
                 };
                 (OAuthError::new(code, problem.detail()), Some(problem))

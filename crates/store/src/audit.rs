@@ -5,8 +5,9 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use base::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::value::holds_nul;
 use crate::{Result, Sql, Tx};
 
 /// The version of the layout of an event's bytes.
@@ -78,6 +79,32 @@ pub struct AuditRow {
 }
 
 impl AuditRow {
+    /// Replaces U+0000, which PostgreSQL stores nowhere, by U+FFFD.
+    ///
+    /// INVARIANT: whatever a request holds, its event can be written. One that the database refuses again
+    /// and again would keep all later events from the log.
+    fn writable(mut self) -> Self {
+        let texts = [
+            &mut self.actor_id,
+            &mut self.user_id,
+            &mut self.username,
+            &mut self.session_id,
+            &mut self.ip_address,
+            &mut self.user_agent,
+            &mut self.request_id,
+            &mut self.summary,
+        ];
+        for text in texts.into_iter().flatten().chain([&mut self.resource]) {
+            if text.contains('\0') {
+                *text = text.replace('\0', "\u{fffd}");
+            }
+        }
+        if holds_nul(&self.details) {
+            self.details = without_nul(self.details);
+        }
+        self
+    }
+
     /// The canonical bytes of the event.
     pub fn bytes(&self) -> Vec<u8> {
         // serde_json's map keeps keys sorted by bytes and integers exact, which is what RFC 8785 asks
@@ -116,8 +143,19 @@ pub fn leaf_hash(bytes: &[u8]) -> Vec<u8> {
     context.finish().as_ref().to_vec()
 }
 
+fn without_nul(json: Value) -> Value {
+    let clean = |text: String| text.replace('\0', "\u{fffd}");
+    match json {
+        Value::String(text) => Value::String(clean(text)),
+        Value::Array(items) => items.into_iter().map(without_nul).collect(),
+        Value::Object(map) => map.into_iter().map(|(name, json)| (clean(name), without_nul(json))).collect(),
+        other => other,
+    }
+}
+
 /// Writes the events of a transaction.
 pub(crate) async fn insert(tx: &mut Tx, events: Vec<AuditRow>) -> Result<()> {
+    let events: Vec<AuditRow> = events.into_iter().map(AuditRow::writable).collect();
     for chunk in events.chunks(ROWS_PER_INSERT_MAX) {
         let mut sql = Sql::new(
             "INSERT INTO audit_logs (id, tenant_id, actor_type, actor_id, user_id, username, session_id, action, \

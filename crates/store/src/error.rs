@@ -40,6 +40,9 @@ pub enum StoreError {
     /// The configuration of the database is wrong; the text says how.
     #[error("{0}")]
     Configuration(String),
+    /// A value holds the character U+0000, which PostgreSQL stores nowhere: it is refused on both databases.
+    #[error("a value holds the character U+0000")]
+    Nul,
     /// A write was to be committed without an audit event.
     #[error("a write was committed without an audit event")]
     Unrecorded,
@@ -130,6 +133,12 @@ impl From<StoreError> for Problem {
                 Kind::Conflict,
                 "reference_conflict",
                 "something that is referred to does not exist, or is still in use",
+            )
+            .because(error),
+            StoreError::Nul => Problem::new(
+                Kind::Malformed,
+                "nul_character",
+                "a value holds the character U+0000, which nothing here may hold",
             )
             .because(error),
             other => Problem::internal("a statement failed").because(other),

@@ -330,6 +330,7 @@ fn postgres_row<T: FromRow>(row: sqlx::postgres::PgRow) -> Result<T> {
 fn sqlite_arguments(values: Vec<Value>) -> Result<SqliteArguments> {
     let mut arguments = SqliteArguments::default();
     for value in values {
+        value.refuse_nul()?;
         match value {
             Value::Text(v) => arguments.add(v),
             Value::Int(v) => arguments.add(v),
@@ -346,6 +347,7 @@ fn sqlite_arguments(values: Vec<Value>) -> Result<SqliteArguments> {
 fn postgres_arguments(values: Vec<Value>) -> Result<PgArguments> {
     let mut arguments = PgArguments::default();
     for value in values {
+        value.refuse_nul()?;
         match value {
             Value::Text(v) => arguments.add(v),
             Value::Int(v) => arguments.add(v),

@@ -35,6 +35,30 @@ pub enum Value {
     Bytes(Option<Vec<u8>>),
 }
 
+impl Value {
+    /// Refuses U+0000 in text and JSON, on both databases alike.
+    pub(crate) fn refuse_nul(&self) -> Result<()> {
+        let holds = match self {
+            Self::Text(text) => text.as_deref().is_some_and(|text| text.contains('\0')),
+            Self::Json(json) => json.as_ref().is_some_and(holds_nul),
+            Self::Int(_) | Self::Bool(_) | Self::Time(_) | Self::Bytes(_) => false,
+        };
+        if holds { Err(StoreError::Nul) } else { Ok(()) }
+    }
+}
+
+/// Whether a name or text anywhere in the JSON holds U+0000.
+pub(crate) fn holds_nul(json: &serde_json::Value) -> bool {
+    match json {
+        serde_json::Value::String(text) => text.contains('\0'),
+        serde_json::Value::Array(items) => items.iter().any(holds_nul),
+        serde_json::Value::Object(map) => {
+            map.iter().any(|(name, json)| name.contains('\0') || holds_nul(json))
+        }
+        _ => false,
+    }
+}
+
 /// What can be bound to a placeholder.
 pub trait Bind {
     /// The value.

@@ -351,3 +351,49 @@ async fn a_decision_is_loaded_even_when_every_other_connection_is_in_a_transacti
     let one: i64 = rx.one(Sql::new("SELECT count(*) FROM tenants")).await.unwrap();
     assert_eq!(one, 0);
 }
+
+#[tokio::test]
+async fn the_character_nul_is_refused_alike_and_keeps_no_event_from_the_log() {
+    for db in TestDb::both().await {
+        with_probe(&db).await;
+        let mut rx = db.store.begin_read().await.unwrap();
+        for sql in [
+            Sql::new("SELECT id FROM probe_values WHERE kind = $1").bind("a\0b"),
+            Sql::new("SELECT id FROM probe_values WHERE data = $1").bind(json!([{ "a\0": 1 }])),
+        ] {
+            let found = rx.optional::<String>(sql).await;
+            assert!(matches!(found, Err(StoreError::Nul)), "{:?}: {found:?}", db.backend());
+        }
+        drop(rx);
+
+        let mut tx = db.store.begin_write(None).await.unwrap();
+        tx.append(store::AuditRow {
+            id: "e-1".to_owned(),
+            tenant_id: None,
+            actor_type: "anonymous",
+            actor_id: None,
+            user_id: None,
+            username: Some("a\0b".to_owned()),
+            session_id: None,
+            action: "probe.done",
+            resource: "x\0".to_owned(),
+            outcome: store::Outcome::Success,
+            ip_address: None,
+            user_agent: None,
+            request_id: None,
+            details: json!({ "a\0": ["b\0"] }),
+            summary: None,
+            count: 1,
+            created_at: Timestamp::from_seconds(1_800_000_000),
+            duration_ms: 0,
+        });
+        tx.commit().await.unwrap();
+
+        let mut rx = db.store.begin_read().await.unwrap();
+        let read = |column| Sql::new("SELECT ").push(column).push(" FROM audit_logs WHERE id = 'e-1'");
+        let resource: String = rx.one(read("resource")).await.unwrap();
+        let details: Value = rx.one(read("details")).await.unwrap();
+        assert_eq!(resource, "x\u{fffd}");
+        assert_eq!(details, json!({ "a\u{fffd}": ["b\u{fffd}"] }));
+    }
+}
