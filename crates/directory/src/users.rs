@@ -495,15 +495,7 @@ pub async fn list_in(rx: &mut Rx, tenant: &TenantId, query: &UserQuery) -> Resul
 /// Refuses to act on a person who holds roles that the caller does not.
 pub async fn refuse_outranked(cx: &Cx, id: &UserId) -> Result<()> {
     let principal: PrincipalId = id.cast();
-    if authz::escalation::outranks(cx, &principal).await? {
-        cx.record(
-            Event::denied("user.outranked", Target::member(id).name(cx.tenant().ok().map(|t| t.id.as_str())))
-                .about_user(id, None),
-        )
-        .await;
-        return Err(Error::Outranked);
-    }
-    Ok(())
+    if authz::escalation::outranks(cx, &principal).await? { Err(Error::Outranked) } else { Ok(()) }
 }
 
 async fn load(rx: &mut Rx, permit: &Permit, id: &UserId) -> Result<User> {

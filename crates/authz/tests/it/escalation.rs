@@ -5,6 +5,7 @@ use authz::policies::{self, NewPolicy, PolicyChange};
 use authz::roles::{self, Holder, RoleChange, Window};
 use authz::{Action, Cx, Error, Permit, Target, Tx};
 use serde_json::json;
+use store::Sql;
 
 use crate::world::{World, new_role};
 
@@ -208,5 +209,46 @@ async fn h29_whoever_holds_a_role_above_ones_own_outranks() {
             }
             assert_eq!(found, above, "above {name}");
         }
+    }
+}
+
+#[tokio::test]
+async fn h29_no_role_of_a_tenant_reaches_up_to_those_who_run_the_platform() {
+    for world in World::both().await {
+        let owner = world.user(&world.acme, "owner", Some("USER")).await;
+        let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+        let (boot, permit) = world.boot(&world.acme);
+        let mut tx = boot.write(&permit).await.unwrap();
+        let sql = Sql::new("INSERT INTO platform_roles (principal_id, role) VALUES ($1, 'platform_admin')");
+        tx.execute(sql.bind(&owner)).await.unwrap();
+        tx.commit_housekeeping().await.unwrap();
+
+        let root_cx = world.cx_of(&world.acme, &root, "root");
+        let host = root_cx.with_actor(authz::Actor::Host { uid: 0 });
+        let own = world.cx_of(&world.acme, &owner, "owner");
+
+        assert!(roles::outranks(&root_cx, &owner.cast()).await.unwrap());
+        assert!(!roles::outranks(&host, &owner.cast()).await.unwrap());
+        assert!(!roles::outranks(&own, &owner.cast()).await.unwrap());
+        assert_eq!(world.events("access.outranked").await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn h29_a_refused_escalation_is_in_the_log_although_its_transaction_is_not() {
+    for world in World::both().await {
+        let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
+        let cx = world.cx_of(&world.acme, &admin, "admin");
+        let role = world.role(&world.acme, "SUPER_ADMIN").await;
+
+        let done = attempt(&world, &cx, async |cx, tx, permit| {
+            roles::assign_in(cx, tx, permit, &Holder::from(&admin), &role, Window::ALWAYS).await
+        });
+
+        assert!(escalates(done.await));
+        let events = world.events("access.escalation_refused").await;
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].result, "DENIED");
+        assert_eq!(events[0].details["action"], "role:assign");
     }
 }

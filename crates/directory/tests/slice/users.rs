@@ -233,7 +233,7 @@ async fn nobody_acts_on_those_above_them_or_locks_themselves_out() {
         world.act(&ivan, &format!("/api/v1/users/{peer}/lock")).await.ok();
         world.act(&ivan, &format!("/api/v1/users/{id}/lock")).await.refused(409, "own_account");
         world.delete(&world.admin(), ADMIN).await.refused(409, "own_account");
-        assert_eq!(world.events("user.outranked").await, 4);
+        assert_eq!(world.events("access.outranked").await, 4);
     }
 }
 

@@ -264,3 +264,22 @@ async fn h29_a_client_that_rests_keeps_its_rank() {
         }
     }
 }
+
+#[tokio::test]
+async fn h29_nobody_makes_a_role_above_their_own_the_default_one() {
+    for world in staffed().await {
+        let keeper = format!(
+            "{HEAD}roles: [{{ code: keeper, permissions: [tenant:read, tenant:config] }}]\nusers: [{{ username: kim, roles: [keeper] }}]\n"
+        );
+        world.apply(&world.host(), &keeper).await;
+        let kim = world.user("acme", "kim").await;
+        let config = |role: &str| {
+            format!("version: 1\ntenant: {{ code: acme, config: {{ default_role: {role} }} }}\n")
+        };
+
+        let refused = world.try_apply(&kim, &config("SUPER_ADMIN")).await.unwrap_err();
+
+        assert_eq!(refused.code(), "escalation", "{refused:?}");
+        assert!(world.apply(&kim, &config("keeper")).await.changed);
+    }
+}
