@@ -199,8 +199,6 @@ pub(crate) fn application(
 ) -> Result<Router, StartError> {
     let (api, document) = routes(services);
     let open = Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
         .route("/.well-known/authzen-configuration/t/{tenant}", get(authzen_metadata))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/", get(|| async { web::see_other("/t/default", Vec::new()) }))
@@ -213,7 +211,12 @@ pub(crate) fn application(
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(services.clone(), context::layer));
-    let router = web::install(router, request_layer(services, config)?);
+    // Probes name the host by its address: they stand outside the layer that refuses unknown hosts.
+    let probes = Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .with_state(services.clone());
+    let router = web::install(router, request_layer(services, config)?).merge(probes);
     Ok(match log {
         Some(log) => router.layer(from_fn_with_state(log, access_log::layer)),
         None => router,

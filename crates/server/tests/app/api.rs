@@ -261,6 +261,8 @@ fn health_metrics_and_request_lines_are_there_from_the_start() {
     let server = Server::with_acme(Database::Sqlite);
     server.get("/healthz", &[]).expect(200);
     server.get("/readyz", &[]).expect(200);
+    server.get("/readyz", &[("host", "10.1.2.3:8080")]).expect(200);
+    server.get("/t/acme/sign-in", &[("host", "10.1.2.3:8080")]).expect(421);
     server.get("/no/such/place?secret=canary-query", &[("x-request-id", "my-own-id")]).expect(404);
     let metrics = format!("http://{}/metrics", server.place.env["SIGNET_METRICS_LISTEN"]);
     let text = server.get(&metrics, &[]).expect(200).text;
@@ -312,13 +314,7 @@ fn every_change_leaves_exactly_one_event_and_every_refusal_leaves_one() {
             ("POST", format!("/users/{id}/lock"), json!({}), 200, "user.locked"),
             ("POST", format!("/users/{id}/unlock"), json!({}), 200, "user.unlocked"),
             ("DELETE", format!("/users/{id}"), json!({}), 204, "user.deleted"),
-            (
-                "PATCH",
-                format!("/clients/{client_id}"),
-                json!({ "name": "Other" }),
-                200,
-                "client.updated",
-            ),
+            ("PATCH", format!("/clients/{client_id}"), json!({ "name": "Other" }), 200, "client.updated"),
             ("DELETE", format!("/clients/{client_id}"), json!({}), 204, "client.deleted"),
             (
                 "PATCH",
