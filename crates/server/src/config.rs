@@ -13,6 +13,9 @@ use url::Url;
 /// Where the file is looked for unless `--config` or `SIGNET_CONFIG` names another.
 pub const DEFAULT_FILE: &str = "signet.toml";
 
+/// How many connections PostgreSQL may be asked for.
+const CONNECTIONS: &str = "a number from 2 to 1000";
+
 /// Environment variables, what they override, and where they are described.
 const VARIABLES: &[&str] = &[
     "SIGNET_CONFIG",
@@ -172,24 +175,36 @@ impl Config {
             (None, None) => RootKey::DefaultFile(default_key_file(&data_directory)),
         };
         let metrics_enabled = file.metrics.enabled.unwrap_or(true);
-        let metrics = parsed(env, "SIGNET_METRICS_LISTEN", "an address and port, or `off`")?
-            .or(file.metrics.listen)
-            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 41003)));
         let metrics_off = env.get("SIGNET_METRICS_LISTEN").is_some_and(|v| v == "off");
+        let metrics = match metrics_off {
+            true => None,
+            false => parsed(env, "SIGNET_METRICS_LISTEN", "an address and port, or `off`")?,
+        };
+        let metrics = metrics.or(file.metrics.listen).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 41003)));
+        let database_connections = parsed(env, "SIGNET_DATABASE_CONNECTIONS", CONNECTIONS)?
+            .or(file.database_connections)
+            .unwrap_or(10);
+        if !(2..=1000).contains(&database_connections) {
+            return Err(ConfigError(format!(
+                "database_connections: found {database_connections}; expected {CONNECTIONS}"
+            )));
+        }
+        let trusted_proxies =
+            list(text("SIGNET_TRUSTED_PROXIES")).or(file.trusted_proxies).unwrap_or_default();
+        web::TrustedProxies::new(trusted_proxies.iter().map(String::as_str))
+            .map_err(|e| ConfigError(format!("trusted_proxies: {e}")))?;
+        let hosts = list(text("SIGNET_HOSTS")).or(file.hosts).unwrap_or_default();
+        web::Hosts::new(hosts.iter().map(String::as_str)).map_err(|e| ConfigError(format!("hosts: {e}")))?;
         Ok(Self {
             public_url,
             public_url_given,
             listen,
             data_directory,
             database_url,
-            database_connections: parsed(env, "SIGNET_DATABASE_CONNECTIONS", "a number from 2 to 1000")?
-                .or(file.database_connections)
-                .unwrap_or(10),
+            database_connections,
             root_key,
-            trusted_proxies: list(text("SIGNET_TRUSTED_PROXIES"))
-                .or(file.trusted_proxies)
-                .unwrap_or_default(),
-            hosts: list(text("SIGNET_HOSTS")).or(file.hosts).unwrap_or_default(),
+            trusted_proxies,
+            hosts,
             metrics: (metrics_enabled && !metrics_off).then_some(metrics),
             log_level: text("SIGNET_LOG_LEVEL").or(file.log.level).unwrap_or_else(|| "info".to_owned()),
             docs_public: parsed(env, "SIGNET_DOCS_PUBLIC", "true or false")?
@@ -278,7 +293,7 @@ fn parsed<T: std::str::FromStr>(
     name: &str,
     expected: &str,
 ) -> Result<Option<T>, ConfigError> {
-    match env.get(name).filter(|v| !v.is_empty() && *v != "off") {
+    match env.get(name).filter(|v| !v.is_empty()) {
         None => Ok(None),
         Some(text) => text
             .parse()
@@ -374,6 +389,13 @@ mod tests {
             ("public_url = 'https://id.example.com/x'", &[], "has a path"),
             ("public_url = 'https://a:b@id.example.com'", &[], "user information"),
             ("", &[("SIGNET_LISTEN", "here")], "`SIGNET_LISTEN` is `here`; expected an address and port"),
+            ("", &[("SIGNET_LISTEN", "off")], "`SIGNET_LISTEN` is `off`; expected an address and port"),
+            ("", &[("SIGNET_DEMO", "off")], "`SIGNET_DEMO` is `off`; expected true or false"),
+            ("", &[("SIGNET_DATABASE_CONNECTIONS", "1")], "found 1; expected a number from 2 to 1000"),
+            ("database_connections = 1001", &[], "found 1001; expected a number from 2 to 1000"),
+            ("trusted_proxies = ['10.0.0.0/33']", &[], "trusted_proxies: "),
+            ("", &[("SIGNET_TRUSTED_PROXIES", "everyone")], "trusted_proxies: "),
+            ("hosts = ['https://id.example.com/']", &[], "hosts: "),
             ("root_key_file = 'k'", &[("SIGNET_ROOT_KEY", "x")], "both given"),
         ];
         for (toml, env, expected) in cases {
