@@ -16,7 +16,7 @@ use web::Pairs;
 use crate::Service;
 use crate::bearer::BearerError;
 use crate::clients::{Client, ClientStatus};
-use crate::consents;
+use crate::endpoints::consents;
 use crate::error::Result;
 use crate::grants::{CODE_SECONDS, Code, store};
 use crate::protocol::authorize::REAUTH;

@@ -15,20 +15,15 @@
 pub mod authorize;
 pub mod bearer;
 pub mod clients;
-mod consents;
-mod discovery;
+mod endpoints;
 mod error;
 pub mod grants;
-mod http_answers;
-mod introspection;
 mod issue;
 pub mod keys;
-mod logout;
 mod pages;
 pub mod protocol;
 pub mod secrets;
 pub mod token;
-mod userinfo;
 
 use std::sync::Arc;
 
@@ -138,23 +133,23 @@ impl Service {
 pub fn tenant_routes(service: Service) -> OpenApiRouter {
     OpenApiRouter::new()
         .merge(clients::http::routes(service.clone()))
-        .merge(consents::routes(service.clone()))
+        .merge(endpoints::consents::routes(service.clone()))
         .merge(protocol_routes(service))
 }
 
 /// The endpoints whose form a standard prescribes.
 fn protocol_routes(service: Service) -> OpenApiRouter {
     OpenApiRouter::new()
-        .merge(discovery::routes(service.clone()))
+        .merge(endpoints::discovery::routes(service.clone()))
         .merge(token::http::routes(service.clone()))
-        .merge(introspection::routes(service.clone()))
-        .merge(userinfo::routes(service.clone()))
+        .merge(endpoints::introspection::routes(service.clone()))
+        .merge(endpoints::userinfo::routes(service.clone()))
         .merge(authorize::http::routes(service.clone()))
-        .merge(logout::routes(service))
+        .merge(endpoints::logout::routes(service))
 }
 
 /// Routes at the root: the well-known addresses of RFC 8414 section 3.1, which stand before the path of
 /// an issuer.
 pub fn root_routes(service: Service) -> OpenApiRouter {
-    discovery::root_routes(service)
+    endpoints::discovery::root_routes(service)
 }

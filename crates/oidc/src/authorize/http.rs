@@ -12,8 +12,8 @@ use web::{Failure, FormBody, Info, Language, RequestInfo, see_other};
 
 use super::{Known, Next};
 use crate::Service;
+use crate::endpoints::answers::unique_form;
 use crate::error::Error;
-use crate::http_answers::unique_form;
 use crate::pages::{self, Frame, lifetime_in_words, scope_in_words};
 use crate::protocol::{AuthorizeRequest, ErrorCode, OAuthError, redirect, scope};
 

@@ -10,8 +10,8 @@ use web::{Failure, FormBody};
 
 use super::TokenAnswer;
 use crate::Service;
+use crate::endpoints::answers::{ErrorBody, answer, refuse, unique_form};
 use crate::error::Error;
-use crate::http_answers::{ErrorBody, answer, refuse, unique_form};
 use crate::protocol::{TokenRequest, presented_client};
 
 pub(crate) fn routes(service: Service) -> OpenApiRouter {

@@ -19,8 +19,8 @@ use web::{Failure, FormBody, Info, Pairs, RequestInfo, see_other};
 use crate::Service;
 use crate::authorize::web_query;
 use crate::bearer::BearerError;
+use crate::endpoints::answers::unique_form;
 use crate::error::{Error, Result};
-use crate::http_answers::unique_form;
 use crate::pages::{self, Frame, Message};
 use crate::protocol::{OAuthError, redirect};
 

@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 
 use crate::Service;
 use crate::bearer::BearerError;
+use crate::endpoints::answers::{ErrorBody, answer, refuse};
 use crate::error::{Error, Result};
-use crate::http_answers::{ErrorBody, answer, refuse};
 use crate::protocol::{ErrorCode, OAuthError, bearer_token, scope};
 
 pub(crate) fn routes(service: Service) -> OpenApiRouter {

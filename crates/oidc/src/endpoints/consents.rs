@@ -16,9 +16,9 @@ use web::{Failure, FormBody, Info, Json, Page, Path, RequestInfo, see_other};
 
 use crate::Service;
 use crate::clients::Client;
+use crate::endpoints::answers::unique_form;
 use crate::error::{Error, Result};
 use crate::grants;
-use crate::http_answers::unique_form;
 use crate::pages::{self, Frame, scope_in_words};
 use crate::protocol::{OAuthError, Scopes};
 

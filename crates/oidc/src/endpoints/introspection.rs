@@ -19,10 +19,10 @@ use web::{Failure, FormBody, Pairs};
 use crate::Service;
 use crate::bearer::BearerError;
 use crate::clients::Client;
+use crate::endpoints::answers::{ErrorBody, answer, refuse, unique_form};
 use crate::error::{Error, Result};
 use crate::grants::store;
 use crate::grants::{ACCESS, FoundToken, REFRESH, revoke_in};
-use crate::http_answers::{ErrorBody, answer, refuse, unique_form};
 use crate::protocol::{OAuthError, Scopes, presented_client};
 
 pub(crate) fn routes(service: Service) -> OpenApiRouter {
