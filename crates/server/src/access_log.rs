@@ -1,12 +1,12 @@
 //! One JSON line on standard output for every request, with the tag `[AUDIT]`.
 //!
-//! A thread of its own writes: a request hands its line over and goes on. The queue is bounded; when the
-//! reader of standard output stalls, requests wait rather than lose their line.
+//! A thread of its own writes, at most once in [`GATHER`]: a request hands its line over and goes on. The
+//! queue is bounded; when the reader of standard output stalls, requests wait rather than lose their line.
 
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -16,6 +16,12 @@ use web::RequestInfo;
 
 /// Lines that may wait for standard output.
 const QUEUE_MAX: usize = 4096;
+/// How long a line waits for others: waking the thread for every line costs more than the line.
+const GATHER: Duration = Duration::from_millis(5);
+/// Bytes of one write at most, but for the last line of it.
+const WRITE_BYTES: usize = 48 * 1024;
+/// How long the end of the process waits for a reader of standard output that stalls.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// Who made the request; the context layer puts it into the response's extensions.
 #[derive(Debug, Clone)]
@@ -40,7 +46,13 @@ struct Line<'a> {
 
 /// Hands lines to the thread that writes them. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct AccessLog(SyncSender<Vec<u8>>);
+pub(crate) struct AccessLog(SyncSender<Entry>);
+
+enum Entry {
+    Line(Vec<u8>),
+    /// Says when all before it is written.
+    Flush(SyncSender<()>),
+}
 
 impl AccessLog {
     /// Starts the thread that writes to standard output.
@@ -55,26 +67,43 @@ impl AccessLog {
         if serde_json::to_writer(&mut bytes, line).is_ok() {
             bytes.push(b'\n');
             // The thread lives as long as the process: the only failure is the end of it.
-            drop(self.0.send(bytes));
+            drop(self.0.send(Entry::Line(bytes)));
+        }
+    }
+
+    /// Waits until the lines so far are written, at most two seconds. Blocks the thread.
+    pub(crate) fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if self.0.try_send(Entry::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(FLUSH_MAX);
         }
     }
 }
 
-fn write_lines(receiver: &Receiver<Vec<u8>>) {
-    let mut buffer = Vec::with_capacity(64 * 1024);
-    while let Ok(line) = receiver.recv() {
-        buffer.extend_from_slice(&line);
-        while buffer.len() < 48 * 1024 {
-            match receiver.try_recv() {
-                Ok(line) => buffer.extend_from_slice(&line),
-                Err(_) => break,
+fn write_lines(receiver: &Receiver<Entry>) {
+    let mut buffer = Vec::with_capacity(WRITE_BYTES + 16 * 1024);
+    while let Ok(first) = receiver.recv() {
+        if matches!(first, Entry::Line(_)) {
+            std::thread::sleep(GATHER);
+        }
+        let mut waiting = None;
+        let mut next = Some(first);
+        while let Some(entry) = next {
+            match entry {
+                Entry::Line(line) => buffer.extend_from_slice(&line),
+                Entry::Flush(done) => waiting = Some(done),
             }
+            let full = waiting.is_some() || buffer.len() >= WRITE_BYTES;
+            next = if full { None } else { receiver.try_recv().ok() };
         }
         let mut out = std::io::stdout().lock();
         if out.write_all(&buffer).and_then(|()| out.flush()).is_err() {
             tracing::error!("standard output is closed: request lines are lost");
         }
         buffer.clear();
+        if let Some(done) = waiting {
+            let _ = done.send(());
+        }
     }
 }
 

@@ -2,13 +2,16 @@
 //!
 //! Labels never carry a tenant, a user or a raw path: `path` is the route's template.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Upper bounds in milliseconds.
@@ -16,7 +19,8 @@ const BUCKETS_MS: &[f64] = &[5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0]
 const DURATION: &str = "microstack_requests_duration_ms";
 const COUNT: &str = "microstack_requests_code_total";
 
-/// Installs the recorder for the whole process.
+/// Installs the recorder for the whole process. Only where [`serve`] follows: without its upkeep, what is
+/// recorded would pile up.
 pub(crate) fn install() -> Result<PrometheusHandle, String> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), BUCKETS_MS)
@@ -30,15 +34,33 @@ pub(crate) fn install() -> Result<PrometheusHandle, String> {
     Ok(handle)
 }
 
+/// The metrics of one route by method and status.
+type ByAnswer = HashMap<(&'static str, u16), (Counter, Histogram)>;
+
+/// Handles by route: looking a metric up by its labels costs more than moving it. Bounded by the routes that
+/// exist, the methods that [`known`] knows and the statuses that routes answer.
+static HANDLES: LazyLock<RwLock<HashMap<String, ByAnswer>>> = LazyLock::new(RwLock::default);
+
 /// Counts one request.
 pub(crate) fn observe(template: Option<&str>, method: &Method, status: StatusCode, elapsed: Duration) {
-    let path = template.unwrap_or("unmatched").to_owned();
-    let method = known(method);
+    let path = template.unwrap_or("unmatched");
+    let answer = (known(method), status.as_u16());
+    let milliseconds = elapsed.as_secs_f64() * 1000.0;
+    {
+        let handles = HANDLES.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((count, duration)) = handles.get(path).and_then(|route| route.get(&answer)) {
+            count.increment(1);
+            duration.record(milliseconds);
+            return;
+        }
+    }
     let code = status.as_str().to_owned();
-    let labels = [("path", path.clone()), ("method", method.to_owned()), ("code", code.clone())];
-    metrics::counter!(COUNT, &labels).increment(1);
-    metrics::histogram!(DURATION, "path" => path, "method" => method, "code" => code)
-        .record(elapsed.as_secs_f64() * 1000.0);
+    let labels = [("path", path.to_owned()), ("method", answer.0.to_owned()), ("code", code)];
+    let (count, duration) = (metrics::counter!(COUNT, &labels), metrics::histogram!(DURATION, &labels));
+    count.increment(1);
+    duration.record(milliseconds);
+    let mut handles = HANDLES.write().unwrap_or_else(PoisonError::into_inner);
+    handles.entry(path.to_owned()).or_default().insert(answer, (count, duration));
 }
 
 /// Methods are text of the caller's choice; only known ones become labels.

@@ -22,16 +22,21 @@ const DRAIN_MAX: Duration = Duration::from_secs(30);
 
 /// Runs until SIGTERM or SIGINT; what is in flight finishes first.
 pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
-    let recorder = metrics::install().map_err(StartError::Failed)?;
+    let recorder = config.metrics.map(|_| metrics::install()).transpose().map_err(StartError::Failed)?;
     let services = app::open(&config, true).await?;
     let mut notices = bootstrap::seed(&services, &config, false).await?;
-    notices.lines.extend(bootstrap::guard_default_password(&services, &config).await?.lines);
+    // A bcrypt is worth waiting for only where its answer can change something or stop the start.
+    let guard_later = config.is_loopback_only() && config.bootstrap_password.is_none();
+    if !guard_later {
+        notices.lines.extend(bootstrap::guard_default_password(&services, &config).await?.lines);
+    }
 
-    let router = app::application(&services, &config, Some(AccessLog::start()))?;
+    let log = AccessLog::start();
+    let router = app::application(&services, &config, Some(log.clone()))?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|e| StartError::Failed(format!("listen: {} cannot be bound: {e}", config.listen)))?;
-    if let Some(address) = config.metrics {
+    if let (Some(address), Some(recorder)) = (config.metrics, recorder) {
         metrics::serve(address, recorder).await.map_err(|e| {
             StartError::Failed(format!(
                 "metrics: {address} cannot be bound: {e}; set `[metrics] enabled = false` or another address"
@@ -42,6 +47,9 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
     let refresher = tokio::spawn(refresh(services.clone(), stopped.clone()));
     let sweeper = tokio::spawn(sweep(services.clone(), stopped.clone()));
     announce(&config, &services, &notices, begun);
+    if guard_later {
+        tokio::spawn(note_default_password(services.clone(), config.clone()));
+    }
 
     let mut drained = stopped.clone();
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
@@ -62,6 +70,7 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
     drop(sweeper.await);
     services.core.flush_audit().await;
     services.core.store().close().await;
+    log.flush();
     Ok(())
 }
 
@@ -111,6 +120,14 @@ async fn sweep(services: Services, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+/// Says how to sign in first, while the default password stands on a server that only this machine reaches.
+async fn note_default_password(services: Services, config: Config) {
+    match bootstrap::guard_default_password(&services, &config).await {
+        Ok(notices) => print_notes(&notices),
+        Err(error) => tracing::warn!(%error, "it is not known whether the default password still stands"),
+    }
+}
+
 /// Says on standard error what runs and how to use it; standard output carries the request lines.
 #[expect(clippy::print_stderr, reason = "the console of whoever starts the server")]
 fn announce(config: &Config, services: &Services, notices: &Notices, begun: Instant) {
@@ -124,6 +141,11 @@ fn announce(config: &Config, services: &Services, notices: &Notices, begun: Inst
     if let Some(address) = config.metrics {
         eprintln!("  metrics    http://{address}/metrics");
     }
+    print_notes(notices);
+}
+
+#[expect(clippy::print_stderr, reason = "the console of whoever starts the server")]
+fn print_notes(notices: &Notices) {
     for line in &notices.lines {
         eprintln!("  note       {line}");
     }
