@@ -1,10 +1,10 @@
 //! `/docs`: the API's document as a page that needs no network and no script, and as JSON.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use authz::{Action, Cx, Place, Target};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -14,12 +14,13 @@ use utoipa::openapi::OpenApi as Document;
 
 use crate::app::Services;
 
-/// What the routes of this module share.
+/// What the routes of this module share. The documents are kept as JSON text: as trees they would take ten times
+/// the memory, and they are rarely read.
 #[derive(Clone)]
 struct Docs {
     services: Services,
-    all: Arc<Value>,
-    tenant_only: Arc<Value>,
+    all: Bytes,
+    tenant_only: Bytes,
     public: bool,
 }
 
@@ -35,13 +36,12 @@ enum Reader {
 
 /// The routes; `public` lets anyone read the tenants' part.
 pub(crate) fn routes(services: &Services, document: Document, public: bool) -> Router {
-    let all = serde_json::to_value(document).unwrap_or_default();
-    let mut tenant_only = all.clone();
+    let mut tenant_only = serde_json::to_value(document).unwrap_or_default();
+    let all = Bytes::from(tenant_only.to_string());
     if let Some(paths) = tenant_only.get_mut("paths").and_then(Value::as_object_mut) {
         paths.retain(|path, _| !path.starts_with("/api/"));
     }
-    let docs =
-        Docs { services: services.clone(), all: Arc::new(all), tenant_only: Arc::new(tenant_only), public };
+    let docs = Docs { services: services.clone(), all, tenant_only: tenant_only.to_string().into(), public };
     Router::new()
         .route("/docs", get(page))
         // Sign-in leads back only to addresses of its own tenant.
@@ -81,7 +81,7 @@ async fn reader(docs: &Docs, headers: &HeaderMap) -> Result<Reader, Response> {
 }
 
 /// The document that this reader may see, or where to sign in.
-async fn visible(docs: &Docs, headers: &HeaderMap) -> Result<Arc<Value>, Response> {
+async fn visible(docs: &Docs, headers: &HeaderMap) -> Result<Bytes, Response> {
     match reader(docs, headers).await? {
         Reader::PlatformUser => Ok(docs.all.clone()),
         Reader::TenantUser => Ok(docs.tenant_only.clone()),
@@ -95,14 +95,19 @@ async fn visible(docs: &Docs, headers: &HeaderMap) -> Result<Arc<Value>, Respons
 
 async fn json(State(docs): State<Docs>, headers: HeaderMap) -> Response {
     match visible(&docs, &headers).await {
-        Ok(document) => web::Json(document.as_ref().clone()).into_response(),
+        Ok(document) => {
+            ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
+        }
         Err(response) => response,
     }
 }
 
 async fn page(State(docs): State<Docs>, headers: HeaderMap) -> Response {
     match visible(&docs, &headers).await {
-        Ok(document) => web::HtmlPage::new(render(&document)).into_response(),
+        Ok(document) => {
+            let document: Value = serde_json::from_slice(&document).unwrap_or_default();
+            web::HtmlPage::new(render(&document)).into_response()
+        }
         Err(response) => response,
     }
 }
