@@ -184,7 +184,6 @@ impl<'de, N: Noun> serde::Deserialize<'de> for Id<N> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::SeededRandom;
 

@@ -133,7 +133,6 @@ pub fn check_code(text: &str, max: usize) -> Result<(), BadText> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

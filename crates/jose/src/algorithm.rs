@@ -66,7 +66,6 @@ pub fn left_half_hash(algorithm: Algorithm, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
 

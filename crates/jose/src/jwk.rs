@@ -266,7 +266,6 @@ fn decode_coordinate(member: Option<String>, name: &'static str) -> Result<[u8; 
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use serde_json::{Value, json};
 

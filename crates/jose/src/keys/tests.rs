@@ -1,4 +1,3 @@
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use aws_lc_rs::rsa::KeyPairComponents;
 use serde_json::json;
