@@ -163,6 +163,12 @@ impl Config {
         let database_url = text("SIGNET_DATABASE_URL")
             .or(file.database_url)
             .unwrap_or_else(|| format!("sqlite:{}", data_directory.join("signet.db").display()));
+        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|form| database_url.starts_with(form)) {
+            // It may hold a password, and is therefore not shown.
+            return Err(ConfigError(
+                "database_url: expected an address that begins with `sqlite:` or `postgres://`".to_owned(),
+            ));
+        }
         let named_key = text("SIGNET_ROOT_KEY_FILE").map(PathBuf::from).or(file.root_key_file);
         let root_key = match (env.get("SIGNET_ROOT_KEY").filter(|v| !v.is_empty()), named_key) {
             (Some(_), Some(_)) => {
@@ -395,6 +401,7 @@ mod tests {
             ("database_connections = 1001", &[], "found 1001; expected a number from 2 to 1000"),
             ("trusted_proxies = ['10.0.0.0/33']", &[], "trusted_proxies: "),
             ("", &[("SIGNET_TRUSTED_PROXIES", "everyone")], "trusted_proxies: "),
+            ("database_url = 'mysql://u:hunter2@db/s'", &[], "database_url: expected an address that begins"),
             ("hosts = ['https://id.example.com/']", &[], "hosts: "),
             ("root_key_file = 'k'", &[("SIGNET_ROOT_KEY", "x")], "both given"),
         ];
