@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use base::Timestamp;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
-    SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+    SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
 use sqlx::types::Json;
@@ -242,6 +242,24 @@ pub struct Rx {
 impl Rx {
     /// Runs a statement and reads its first row, if it has one.
     pub async fn optional<T: FromRow>(&mut self, sql: Sql) -> Result<Option<T>> {
+        self.first(sql).await?.map(|row| T::from_row(&row)).transpose()
+    }
+
+    /// Runs a statement and reads its one row. Fails with [`StoreError::Shape`] if there is none.
+    pub async fn one<T: FromRow>(&mut self, sql: Sql) -> Result<T> {
+        self.optional(sql).await?.ok_or_else(|| StoreError::Shape {
+            column: "*".to_owned(),
+            found: "no row where one must be".to_owned(),
+        })
+    }
+
+    /// Runs a statement and reads all its rows. The statement carries its own LIMIT.
+    pub async fn all<T: FromRow>(&mut self, sql: Sql) -> Result<Vec<T>> {
+        self.rows(sql).await?.iter().map(T::from_row).collect()
+    }
+
+    /// The first row. Apart from [`Self::optional`] so that the drivers' code is compiled once, not once a type.
+    async fn first(&mut self, sql: Sql) -> Result<Option<Row>> {
         let text = AssertSqlSafe(sql.text);
         let row = match &mut self.conn {
             Conn::Sqlite(conn) => {
@@ -261,38 +279,32 @@ impl Rx {
                 tx.fetch_optional(query).await?.map(RowOf::Postgres)
             }
         };
-        row.map(|row| T::from_row(&Row(row))).transpose()
+        Ok(row.map(Row))
     }
 
-    /// Runs a statement and reads its one row. Fails with [`StoreError::Shape`] if there is none.
-    pub async fn one<T: FromRow>(&mut self, sql: Sql) -> Result<T> {
-        self.optional(sql).await?.ok_or_else(|| StoreError::Shape {
-            column: "*".to_owned(),
-            found: "no row where one must be".to_owned(),
-        })
-    }
-
-    /// Runs a statement and reads all its rows. The statement carries its own LIMIT.
-    pub async fn all<T: FromRow>(&mut self, sql: Sql) -> Result<Vec<T>> {
+    /// All rows, as [`Self::first`].
+    async fn rows(&mut self, sql: Sql) -> Result<Vec<Row>> {
         let text = AssertSqlSafe(sql.text);
-        match &mut self.conn {
+        let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(|row| Row(RowOf::Sqlite(row))).collect();
+        let postgres = |rows: Vec<PgRow>| rows.into_iter().map(|row| Row(RowOf::Postgres(row))).collect();
+        Ok(match &mut self.conn {
             Conn::Sqlite(conn) => {
                 let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
-                conn.fetch_all(query).await?.into_iter().map(sqlite_row).collect()
+                sqlite(conn.fetch_all(query).await?)
             }
             Conn::SqliteTx(tx) => {
                 let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
-                tx.fetch_all(query).await?.into_iter().map(sqlite_row).collect()
+                sqlite(tx.fetch_all(query).await?)
             }
             Conn::Postgres(conn) => {
                 let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
-                conn.fetch_all(query).await?.into_iter().map(postgres_row).collect()
+                postgres(conn.fetch_all(query).await?)
             }
             Conn::PostgresTx(tx) => {
                 let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
-                tx.fetch_all(query).await?.into_iter().map(postgres_row).collect()
+                postgres(tx.fetch_all(query).await?)
             }
-        }
+        })
     }
 
     /// Runs a statement and says how many rows it touched.
@@ -317,14 +329,6 @@ impl Rx {
             }
         })
     }
-}
-
-fn sqlite_row<T: FromRow>(row: sqlx::sqlite::SqliteRow) -> Result<T> {
-    T::from_row(&Row(RowOf::Sqlite(row)))
-}
-
-fn postgres_row<T: FromRow>(row: sqlx::postgres::PgRow) -> Result<T> {
-    T::from_row(&Row(RowOf::Postgres(row)))
 }
 
 fn sqlite_arguments(values: Vec<Value>) -> Result<SqliteArguments> {
