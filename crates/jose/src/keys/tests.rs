@@ -1,4 +1,3 @@
-
 use aws_lc_rs::rsa::KeyPairComponents;
 use serde_json::json;
 
