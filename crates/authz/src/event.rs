@@ -13,11 +13,11 @@ use std::time::Duration;
 use base::Timestamp;
 use base::id::{PrincipalId, TenantId};
 use serde_json::{Value, json};
-use store::{AuditRow, Outcome, Quiet, Store};
+use store::{AuditRow, Outcome, Quiet, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// Events that may wait for the next group commit.
 const QUEUE_MAX: usize = 8192;
@@ -208,15 +208,31 @@ async fn drain(store: Store, mut receiver: mpsc::Receiver<Message>, counts: Coun
     write(&store, take(&counts)).await;
 }
 
-/// Writes one group, again and again until the database takes it; the bounded queue pushes back
-/// meanwhile.
+/// Writes one group, again and again while the database is away; the bounded queue pushes back meanwhile.
+/// A row that the database refuses for what it is does not hold up the others: it goes to the log whole.
 async fn write(store: &Store, rows: Vec<AuditRow>) {
-    if rows.is_empty() {
+    if rows.is_empty() || persist(store, &rows).await {
         return;
     }
+    for row in &rows {
+        if !persist(store, std::slice::from_ref(row)).await {
+            let event = String::from_utf8_lossy(&row.bytes()).into_owned();
+            tracing::error!(event, "the database refused an audit event: it stands only here");
+        }
+    }
+}
+
+/// Writes rows together; false if the database refuses them for what they are.
+async fn persist(store: &Store, rows: &[AuditRow]) -> bool {
     loop {
-        match try_write(store, &rows).await {
-            Ok(()) => return,
+        match try_write(store, rows).await {
+            Ok(()) => return true,
+            Err(Error::Store(
+                StoreError::Unique { .. }
+                | StoreError::Reference
+                | StoreError::Check(_)
+                | StoreError::Shape { .. },
+            )) => return false,
             Err(error) => {
                 tracing::error!(error = ?error, events = rows.len(), "the audit log could not be written; trying again");
                 tokio::time::sleep(RETRY_WAIT).await;

@@ -15,6 +15,8 @@ use crate::metrics;
 
 /// How often a node looks for what others changed.
 const REFRESH_EVERY: Duration = Duration::from_millis(500);
+/// How long events may wait for the database at the end.
+const CLOSE_MAX: Duration = Duration::from_secs(20);
 /// How often what is over is cleared away.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long requests in flight may take after the signal to end.
@@ -68,8 +70,17 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
     }
     drop(refresher.await);
     drop(sweeper.await);
-    services.core.flush_audit().await;
-    services.core.store().close().await;
+    // A database that is away must not keep the process from ending.
+    let closing = async {
+        services.core.flush_audit().await;
+        services.core.store().close().await;
+    };
+    if tokio::time::timeout(CLOSE_MAX, closing).await.is_err() {
+        tracing::error!(
+            "the database was away for {} s: events that waited for it are lost",
+            CLOSE_MAX.as_secs()
+        );
+    }
     log.flush();
     Ok(())
 }

@@ -5,5 +5,6 @@ mod access;
 mod escalation;
 mod matrix;
 mod nouns;
+mod queue;
 mod snapshots;
 mod world;
