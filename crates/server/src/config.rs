@@ -130,9 +130,10 @@ impl Config {
     ///
     /// Fails with [`ConfigError`] naming the key, what was found and what was expected.
     pub fn load(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        if let Some(unknown) =
-            env.keys().find(|k| k.starts_with("SIGNET_") && !VARIABLES.contains(&k.as_str()))
-        {
+        let unknown = |name: &&String| {
+            name.starts_with("SIGNET_") && !VARIABLES.contains(&name.as_str()) && !is_service_link(name)
+        };
+        if let Some(unknown) = env.keys().find(unknown) {
             return Err(ConfigError(format!(
                 "environment: `{unknown}` is no setting of Signet; the settings are {}",
                 VARIABLES.join(", ")
@@ -308,6 +309,11 @@ fn parsed<T: std::str::FromStr>(
     }
 }
 
+/// Kubernetes tells each container of a namespace where the service named `signet` is.
+fn is_service_link(name: &str) -> bool {
+    name == "SIGNET_PORT" || name.starts_with("SIGNET_PORT_") || name.starts_with("SIGNET_SERVICE_")
+}
+
 fn list(text: Option<String>) -> Option<Vec<String>> {
     text.map(|t| t.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect())
 }
@@ -412,6 +418,14 @@ mod tests {
         let env = [("SIGNET_LISTNE".to_owned(), "1".to_owned())].into_iter().collect();
         let error = Config::load(None, &env).unwrap_err().to_string();
         assert!(error.contains("`SIGNET_LISTNE` is no setting"), "{error}");
+    }
+
+    #[test]
+    fn what_kubernetes_adds_for_a_service_of_our_name_is_not_ours() {
+        let env = ["SIGNET_SERVICE_HOST", "SIGNET_PORT", "SIGNET_PORT_8080_TCP"]
+            .map(|name| (name.to_owned(), "tcp://10.0.0.1:8080".to_owned()));
+
+        Config::load(None, &env.into_iter().collect()).unwrap();
     }
 
     #[test]
