@@ -88,6 +88,13 @@ DROP INDEX uq_roles_tenant_id_id;
 
 DROP TABLE principals;
 
+DROP INDEX idx_users_fulltext;
+DROP TRIGGER trg_users_search_text ON users;
+DROP FUNCTION fill_user_search_text();
+ALTER TABLE users DROP COLUMN search_text;
+CREATE INDEX idx_users_fulltext ON users USING gin (
+    to_tsvector('simple', username || ' ' || coalesce(email, '') || ' ' || coalesce(phone, ''))
+) WHERE deleted_at IS NULL;
 DROP TRIGGER trg_users_fill_keys ON users;
 DROP FUNCTION fill_user_keys();
 DROP INDEX uq_users_tenant_id_id;

@@ -156,11 +156,20 @@ END;
 
 DROP TABLE principals;
 
+DROP TRIGGER trg_users_search_delete;
+DROP TRIGGER trg_users_search_update;
+DROP TRIGGER trg_users_search_insert;
+DROP TRIGGER trg_users_search_refill;
+DROP TRIGGER trg_users_search_fill;
+DROP TABLE user_search_index;
+DROP VIEW user_search_content;
+DROP TABLE user_search;
 DROP TRIGGER trg_users_fill_keys;
 DROP TRIGGER trg_users_after_update;
 DROP INDEX uq_users_tenant_id_id;
 DROP INDEX uq_users_tenant_id_email_key;
 DROP INDEX uq_users_tenant_id_username_key;
+ALTER TABLE users DROP COLUMN search_text;
 ALTER TABLE users DROP COLUMN version;
 ALTER TABLE users DROP COLUMN password_changed_at;
 ALTER TABLE users DROP COLUMN password_set;

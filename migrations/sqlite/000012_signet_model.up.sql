@@ -164,6 +164,76 @@ BEGIN
     WHERE id = NEW.id;
 END;
 
+-- What people are searched by: the words of their fields, folded, each after two
+-- line feeds. The program writes it (crates/store/src/search.rs); the first two
+-- triggers serve statements typed by hand, with lower() instead of case folding.
+ALTER TABLE users ADD COLUMN search_text TEXT NOT NULL DEFAULT '';
+
+-- Numbers that stay: those of a table without an integer key may change with VACUUM.
+CREATE TABLE user_search (
+    number  INTEGER PRIMARY KEY,
+    user_id TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX uq_user_search_user_id ON user_search (user_id);
+CREATE VIEW user_search_content AS
+SELECT s.number, u.search_text FROM user_search s JOIN users u ON u.id = s.user_id;
+CREATE VIRTUAL TABLE user_search_index USING fts5 (
+    search_text, content = 'user_search_content', content_rowid = 'number',
+    tokenize = 'trigram case_sensitive 1'
+);
+
+CREATE TRIGGER trg_users_search_fill AFTER INSERT ON users
+WHEN NEW.search_text = ''
+BEGIN
+    UPDATE users
+    SET search_text = char(10) || char(10) || replace(lower(concat_ws(
+        ' ', NEW.username, NEW.email, NEW.phone, NEW.display_name, NEW.first_name, NEW.last_name
+    )), ' ', char(10) || char(10))
+    WHERE id = NEW.id;
+END;
+CREATE TRIGGER trg_users_search_refill
+AFTER UPDATE OF username, email, phone, display_name, first_name, last_name ON users
+WHEN NEW.search_text = OLD.search_text AND (
+    NEW.username IS NOT OLD.username OR NEW.email IS NOT OLD.email OR NEW.phone IS NOT OLD.phone
+    OR NEW.display_name IS NOT OLD.display_name OR NEW.first_name IS NOT OLD.first_name
+    OR NEW.last_name IS NOT OLD.last_name
+)
+BEGIN
+    UPDATE users
+    SET search_text = char(10) || char(10) || replace(lower(concat_ws(
+        ' ', NEW.username, NEW.email, NEW.phone, NEW.display_name, NEW.first_name, NEW.last_name
+    )), ' ', char(10) || char(10))
+    WHERE id = NEW.id;
+END;
+CREATE TRIGGER trg_users_search_insert AFTER INSERT ON users
+WHEN NEW.search_text <> ''
+BEGIN
+    INSERT INTO user_search (user_id) VALUES (NEW.id);
+    INSERT INTO user_search_index (rowid, search_text)
+    SELECT number, NEW.search_text FROM user_search WHERE user_id = NEW.id;
+END;
+CREATE TRIGGER trg_users_search_update AFTER UPDATE OF search_text ON users
+WHEN NEW.search_text <> OLD.search_text
+BEGIN
+    INSERT INTO user_search_index (user_search_index, rowid, search_text)
+    SELECT 'delete', number, OLD.search_text FROM user_search
+    WHERE user_id = OLD.id AND OLD.search_text <> '';
+    INSERT INTO user_search (user_id)
+    SELECT NEW.id WHERE NOT EXISTS (SELECT 1 FROM user_search WHERE user_id = NEW.id);
+    INSERT INTO user_search_index (rowid, search_text)
+    SELECT number, NEW.search_text FROM user_search WHERE user_id = NEW.id;
+END;
+CREATE TRIGGER trg_users_search_delete BEFORE DELETE ON users
+BEGIN
+    INSERT INTO user_search_index (user_search_index, rowid, search_text)
+    SELECT 'delete', number, OLD.search_text FROM user_search WHERE user_id = OLD.id;
+    DELETE FROM user_search WHERE user_id = OLD.id;
+END;
+UPDATE users
+SET search_text = char(10) || char(10) || replace(lower(concat_ws(
+    ' ', username, email, phone, display_name, first_name, last_name
+)), ' ', char(10) || char(10));
+
 -- --------------------------------------------------------------- principals
 
 -- What the decision point knows of a user or client. No foreign key from or to

@@ -7,7 +7,8 @@
 //! Never: HTTP, domain words. INVARIANT: statement text is made of `&'static str` fragments only, so no
 //! input can become SQL.
 //!
-//! Reading order: [`sql`], [`value`], [`pool`], [`audit`], [`outbox`], [`migrate`].
+//! Reading order: [`sql`], [`value`], [`pool`], [`audit`], [`outbox`], [`search`],
+//! [`migrate`].
 
 pub mod audit;
 mod error;
@@ -15,6 +16,7 @@ pub mod migrate;
 mod migrations;
 pub mod outbox;
 pub mod pool;
+pub mod search;
 pub mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;

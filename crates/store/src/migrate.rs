@@ -304,8 +304,9 @@ impl Session {
             for step in migration.up.split("\n-- statement\n") {
                 self.script(step).await.map_err(|e| failed(migration, &e))?;
             }
-            self.record(migration, now).await?;
-            return Ok(true);
+            // On SQLite another node may have done the same steps meanwhile: they can be repeated, and one
+            // of the two has recorded them.
+            return self.record(migration, now).await;
         }
         self.begin().await?;
         let outcome = async {
@@ -314,8 +315,7 @@ impl Session {
             }
             self.script(migration.up).await.map_err(|e| failed(migration, &e))?;
             self.check_references(migration).await?;
-            self.record(migration, now).await?;
-            Ok(true)
+            self.record(migration, now).await
         }
         .await;
         self.end(outcome.is_ok()).await?;
@@ -375,16 +375,18 @@ impl Session {
         })
     }
 
-    async fn record(&mut self, migration: &Migration, now: Timestamp) -> Result<()> {
-        const RECORD: &str = "INSERT INTO schema_migrations (version, description, checksum, applied_at) VALUES ($1, $2, $3, $4)";
-        match self {
+    /// Records what was applied. Returns false if another node has recorded it already.
+    async fn record(&mut self, migration: &Migration, now: Timestamp) -> Result<bool> {
+        const RECORD: &str = "INSERT INTO schema_migrations (version, description, checksum, applied_at) \
+                              VALUES ($1, $2, $3, $4) ON CONFLICT (version) DO NOTHING";
+        let recorded = match self {
             Self::Sqlite(conn) => {
                 let query = sqlx::query(RECORD)
                     .bind(migration.version)
                     .bind(migration.description)
                     .bind(&migration.checksum)
                     .bind(now.as_micros());
-                conn.execute(query).await?;
+                conn.execute(query).await?.rows_affected()
             }
             Self::Postgres(conn) => {
                 let query = sqlx::query(RECORD)
@@ -392,10 +394,10 @@ impl Session {
                     .bind(migration.description)
                     .bind(&migration.checksum)
                     .bind(now.to_offset_date_time());
-                conn.execute(query).await?;
+                conn.execute(query).await?.rows_affected()
             }
-        }
-        Ok(())
+        };
+        Ok(recorded == 1)
     }
 
     async fn forget(&mut self, migration: &Migration) -> Result<()> {

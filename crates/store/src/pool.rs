@@ -240,6 +240,14 @@ pub struct Rx {
 }
 
 impl Rx {
+    /// Which database answers, for the few files of this crate that differ by it.
+    pub(crate) fn backend(&self) -> Backend {
+        match self.conn {
+            Conn::Sqlite(_) | Conn::SqliteTx(_) => Backend::Sqlite,
+            Conn::Postgres(_) | Conn::PostgresTx(_) => Backend::Postgres,
+        }
+    }
+
     /// Runs a statement and reads its first row, if it has one.
     pub async fn optional<T: FromRow>(&mut self, sql: Sql) -> Result<Option<T>> {
         self.first(sql).await?.map(|row| T::from_row(&row)).transpose()

@@ -50,9 +50,9 @@ pub(super) async fn insert(tx: &mut Tx, user: &User, password: &PasswordHash) ->
     let sql = Sql::new(
         "INSERT INTO users (id, tenant_id, username, username_key, email, email_key, email_verified, phone, \
          phone_verified, display_name, first_name, last_name, avatar_url, locale, timezone, attributes, status, \
-         must_change_password, password_set, password, password_changed_at, created_at, updated_at, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, $24)",
+         must_change_password, password_set, password, password_changed_at, created_at, updated_at, version, \
+         search_text) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         $19, $20, $21, $22, $23, $24, $25)",
     )
     .bind(&user.id)
     .bind(&user.tenant_id)
@@ -77,9 +77,17 @@ pub(super) async fn insert(tx: &mut Tx, user: &User, password: &PasswordHash) ->
     .bind(user.password_set.then_some(user.created_at))
     .bind(user.created_at)
     .bind(user.updated_at)
-    .bind(user.version);
+    .bind(user.version)
+    .bind(search_text(user));
     tx.execute(sql).await.map_err(Error::of_row)?;
     Ok(())
+}
+
+/// What the person is searched by.
+fn search_text(user: &User) -> String {
+    let fields = [&user.email, &user.phone, &user.display_name, &user.first_name, &user.last_name];
+    let fields = fields.into_iter().map(Option::as_deref);
+    store::search::user_text(std::iter::once(Some(user.username.as_str())).chain(fields))
 }
 
 /// Writes the profile if nobody else has written since the version that was read.
@@ -87,7 +95,7 @@ pub(super) async fn update(tx: &mut Tx, user: &User, now: Timestamp) -> Result<u
     let sql = Sql::new(
         "UPDATE users SET username = $4, username_key = $5, email = $6, email_key = $7, email_verified = $8, \
          phone = $9, phone_verified = $10, display_name = $11, first_name = $12, last_name = $13, \
-         avatar_url = $14, locale = $15, timezone = $16, attributes = $17, updated_at = $18, \
+         avatar_url = $14, locale = $15, timezone = $16, attributes = $17, updated_at = $18, search_text = $19, \
          version = version + 1 WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL",
     )
     .bind(&user.tenant_id)
@@ -107,7 +115,8 @@ pub(super) async fn update(tx: &mut Tx, user: &User, now: Timestamp) -> Result<u
     .bind(&user.locale)
     .bind(&user.timezone)
     .bind(&user.attributes)
-    .bind(now);
+    .bind(now)
+    .bind(search_text(user));
     tx.execute(sql).await.map_err(Error::of_row)
 }
 
