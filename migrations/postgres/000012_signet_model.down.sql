@@ -95,6 +95,12 @@ ALTER TABLE users DROP COLUMN search_text;
 CREATE INDEX idx_users_fulltext ON users USING gin (
     to_tsvector('simple', username || ' ' || coalesce(email, '') || ' ' || coalesce(phone, ''))
 ) WHERE deleted_at IS NULL;
+DROP TRIGGER trg_users_count_changed ON users;
+DROP FUNCTION count_changed_user();
+DROP TRIGGER trg_users_count_removed ON users;
+DROP FUNCTION count_removed_users();
+DROP TRIGGER trg_users_count_inserted ON users;
+DROP FUNCTION count_inserted_users();
 DROP TRIGGER trg_users_fill_keys ON users;
 DROP FUNCTION fill_user_keys();
 DROP INDEX uq_users_tenant_id_id;
@@ -110,9 +116,19 @@ CREATE UNIQUE INDEX uq_users_tenant_id_username ON users (tenant_id, username)
 CREATE UNIQUE INDEX uq_users_tenant_id_email ON users (tenant_id, email)
     WHERE deleted_at IS NULL AND email IS NOT NULL;
 
+DROP TABLE tenant_tombstones;
+DROP TRIGGER trg_tenants_updated_at ON tenants;
+CREATE TRIGGER trg_tenants_updated_at BEFORE UPDATE ON tenants
+    FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+DROP INDEX uq_tenants_code_ever;
 ALTER TABLE tenants
     DROP CONSTRAINT ck_tenants_id_not_platform,
+    DROP CONSTRAINT ck_tenants_hold,
+    DROP CONSTRAINT ck_tenants_purge_at,
     DROP COLUMN version,
+    DROP COLUMN held_at,
+    DROP COLUMN hold_reason,
+    DROP COLUMN purge_started_at,
     DROP COLUMN purge_at,
     DROP COLUMN host_verified_at,
     DROP COLUMN host_name,

@@ -10,14 +10,16 @@
 CREATE TABLE platforms (
     id          varchar(64) COLLATE "C" NOT NULL,
     name        varchar(128) NOT NULL,
+    name_key    varchar(512) COLLATE "C" NOT NULL,
+    version     bigint NOT NULL DEFAULT 1,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT platforms_pkey PRIMARY KEY (id)
 );
-CREATE UNIQUE INDEX uq_platforms_name ON platforms (name);
+CREATE UNIQUE INDEX uq_platforms_name_key ON platforms (name_key);
 
-INSERT INTO platforms (id, name)
-VALUES ('00000000-0000-0000-0000-000000000001', 'Default Platform');
+INSERT INTO platforms (id, name, name_key)
+VALUES ('00000000-0000-0000-0000-000000000001', 'Default Platform', 'default platform');
 
 -- ------------------------------------------------------------------ tenants
 
@@ -30,8 +32,16 @@ ALTER TABLE tenants
         DEFAULT lpad(floor(random() * 1000000000000)::bigint::text, 12, '0'),
     ADD COLUMN host_name varchar(255) COLLATE "C",
     ADD COLUMN host_verified_at timestamptz,
+    -- A deleted tenant keeps its rows until this instant at least.
     ADD COLUMN purge_at timestamptz,
+    -- From then on there is no way back.
+    ADD COLUMN purge_started_at timestamptz,
+    -- A legal hold: while it stands, nothing of the tenant is purged.
+    ADD COLUMN hold_reason varchar(512),
+    ADD COLUMN held_at timestamptz,
     ADD COLUMN version bigint NOT NULL DEFAULT 1,
+    ADD CONSTRAINT ck_tenants_hold CHECK ((hold_reason IS NULL) = (held_at IS NULL)),
+    ADD CONSTRAINT ck_tenants_purge_at CHECK (purge_at IS NULL OR deleted_at IS NOT NULL),
     -- `platform` is a scope of its own in policy_versions and never a tenant.
     ADD CONSTRAINT ck_tenants_id_not_platform CHECK (id <> 'platform'),
     ADD CONSTRAINT ck_tenants_account_number CHECK (account_number ~ '^[0-9]{12}$'),
@@ -40,6 +50,32 @@ CREATE UNIQUE INDEX uq_tenants_issuer ON tenants (issuer);
 CREATE UNIQUE INDEX uq_tenants_account_number ON tenants (account_number);
 CREATE UNIQUE INDEX uq_tenants_host_name ON tenants (host_name);
 CREATE INDEX idx_tenants_platform_id ON tenants (platform_id);
+-- The code of a deleted tenant is not free either: addresses and issuers hold it.
+CREATE UNIQUE INDEX uq_tenants_code_ever ON tenants (code);
+CREATE INDEX idx_tenants_purge_at ON tenants (purge_at) WHERE purge_at IS NOT NULL;
+
+-- Figures are not changes of a tenant: they leave updated_at alone.
+DROP TRIGGER trg_tenants_updated_at ON tenants;
+CREATE TRIGGER trg_tenants_updated_at BEFORE UPDATE ON tenants
+    FOR EACH ROW WHEN (
+        NEW.user_count = OLD.user_count
+        AND NEW.storage_used = OLD.storage_used
+        AND NEW.api_calls_count = OLD.api_calls_count
+    ) EXECUTE FUNCTION update_updated_at_column();
+
+-- What remains of a purged tenant, so that its code, issuer and account number
+-- are never given to another. No foreign key: there is no row left to refer to.
+CREATE TABLE tenant_tombstones (
+    tenant_id      varchar(64) COLLATE "C" NOT NULL,
+    code           varchar(64) COLLATE "C" NOT NULL,
+    issuer         varchar(512) COLLATE "C",
+    account_number varchar(12) COLLATE "C" NOT NULL,
+    purged_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT tenant_tombstones_pkey PRIMARY KEY (tenant_id)
+);
+CREATE UNIQUE INDEX uq_tenant_tombstones_code ON tenant_tombstones (code);
+CREATE UNIQUE INDEX uq_tenant_tombstones_issuer ON tenant_tombstones (issuer);
+CREATE UNIQUE INDEX uq_tenant_tombstones_account_number ON tenant_tombstones (account_number);
 
 -- -------------------------------------------------------------------- users
 
@@ -129,6 +165,46 @@ ALTER TABLE users ENABLE TRIGGER trg_users_updated_at;
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 DROP INDEX idx_users_fulltext;
 CREATE INDEX idx_users_fulltext ON users USING gin (search_text gin_trgm_ops);
+
+-- tenants.user_count is the number of users that are not deleted, whoever writes.
+-- Insertions and removals are counted once a statement, so that a bulk load
+-- touches the tenant's row once; a soft deletion or restoration touches it itself.
+UPDATE tenants t SET user_count =
+    (SELECT count(*) FROM users u WHERE u.tenant_id = t.id AND u.deleted_at IS NULL);
+CREATE FUNCTION count_inserted_users() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE tenants t SET user_count = t.user_count + n.users
+    FROM (SELECT tenant_id, count(*) AS users FROM inserted_users
+          WHERE deleted_at IS NULL GROUP BY tenant_id) n
+    WHERE t.id = n.tenant_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER trg_users_count_inserted AFTER INSERT ON users
+    REFERENCING NEW TABLE AS inserted_users
+    FOR EACH STATEMENT EXECUTE FUNCTION count_inserted_users();
+CREATE FUNCTION count_removed_users() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE tenants t SET user_count = t.user_count - n.users
+    FROM (SELECT tenant_id, count(*) AS users FROM removed_users
+          WHERE deleted_at IS NULL GROUP BY tenant_id) n
+    WHERE t.id = n.tenant_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER trg_users_count_removed AFTER DELETE ON users
+    REFERENCING OLD TABLE AS removed_users
+    FOR EACH STATEMENT EXECUTE FUNCTION count_removed_users();
+CREATE FUNCTION count_changed_user() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE tenants SET user_count = user_count + CASE WHEN NEW.deleted_at IS NULL THEN 1 ELSE -1 END
+    WHERE id = NEW.tenant_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER trg_users_count_changed AFTER UPDATE OF status, deleted_at ON users
+    FOR EACH ROW WHEN ((OLD.deleted_at IS NULL) <> (NEW.deleted_at IS NULL))
+    EXECUTE FUNCTION count_changed_user();
 
 -- Made again so that it is the newest index of the table: with a handful of rows
 -- all of them cost the same, and the planner then takes the newest. A migration

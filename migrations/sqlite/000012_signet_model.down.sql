@@ -164,6 +164,9 @@ DROP TRIGGER trg_users_search_fill;
 DROP TABLE user_search_index;
 DROP VIEW user_search_content;
 DROP TABLE user_search;
+DROP TRIGGER trg_users_count_changed;
+DROP TRIGGER trg_users_count_removed;
+DROP TRIGGER trg_users_count_inserted;
 DROP TRIGGER trg_users_fill_keys;
 DROP TRIGGER trg_users_after_update;
 DROP INDEX uq_users_tenant_id_id;
@@ -196,6 +199,7 @@ BEGIN
     WHERE id = NEW.id;
 END;
 
+DROP TABLE tenant_tombstones;
 CREATE TABLE tenants_rebuilt (
     id           TEXT NOT NULL PRIMARY KEY DEFAULT (
         lower(hex(randomblob(4)) || '-' || hex(randomblob(2))

@@ -20,13 +20,15 @@ DROP TABLE migration_guard;
 CREATE TABLE platforms (
     id          TEXT NOT NULL PRIMARY KEY,
     name        TEXT NOT NULL,
+    name_key    TEXT NOT NULL,
+    version     INTEGER NOT NULL DEFAULT 1,
     created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
     updated_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
 ) STRICT;
-CREATE UNIQUE INDEX uq_platforms_name ON platforms (name);
+CREATE UNIQUE INDEX uq_platforms_name_key ON platforms (name_key);
 
-INSERT INTO platforms (id, name)
-VALUES ('00000000-0000-0000-0000-000000000001', 'Default Platform');
+INSERT INTO platforms (id, name, name_key)
+VALUES ('00000000-0000-0000-0000-000000000001', 'Default Platform', 'default platform');
 
 -- ------------------------------------------------------------------ tenants
 
@@ -57,8 +59,16 @@ CREATE TABLE tenants_rebuilt (
     account_number TEXT NOT NULL DEFAULT (printf('%012d', abs(random() % 1000000000000))),
     host_name TEXT,
     host_verified_at INTEGER,
+    -- A deleted tenant keeps its rows until this instant at least.
     purge_at INTEGER,
+    -- From then on there is no way back.
+    purge_started_at INTEGER,
+    -- A legal hold: while it stands, nothing of the tenant is purged.
+    hold_reason TEXT,
+    held_at INTEGER,
     version INTEGER NOT NULL DEFAULT 1,
+    CONSTRAINT ck_tenants_hold CHECK ((hold_reason IS NULL) = (held_at IS NULL)),
+    CONSTRAINT ck_tenants_purge_at CHECK (purge_at IS NULL OR deleted_at IS NOT NULL),
     CONSTRAINT ck_tenants_id CHECK (
         length(id) BETWEEN 1 AND 64 AND id NOT GLOB '*[^A-Za-z0-9._:-]*'
     ),
@@ -89,13 +99,33 @@ CREATE UNIQUE INDEX uq_tenants_issuer ON tenants (issuer);
 CREATE UNIQUE INDEX uq_tenants_account_number ON tenants (account_number);
 CREATE UNIQUE INDEX uq_tenants_host_name ON tenants (host_name);
 CREATE INDEX idx_tenants_platform_id ON tenants (platform_id);
+-- The code of a deleted tenant is not free either: addresses and issuers hold it.
+CREATE UNIQUE INDEX uq_tenants_code_ever ON tenants (code);
+CREATE INDEX idx_tenants_purge_at ON tenants (purge_at) WHERE purge_at IS NOT NULL;
+-- Figures are not changes of a tenant: they leave updated_at alone.
 CREATE TRIGGER trg_tenants_updated_at AFTER UPDATE ON tenants
 WHEN NEW.updated_at = OLD.updated_at
+    AND NEW.user_count = OLD.user_count
+    AND NEW.storage_used = OLD.storage_used
+    AND NEW.api_calls_count = OLD.api_calls_count
 BEGIN
     UPDATE tenants
     SET updated_at = max(OLD.updated_at + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
     WHERE id = NEW.id;
 END;
+
+-- What remains of a purged tenant, so that its code, issuer and account number
+-- are never given to another. No foreign key: there is no row left to refer to.
+CREATE TABLE tenant_tombstones (
+    tenant_id      TEXT NOT NULL PRIMARY KEY,
+    code           TEXT NOT NULL,
+    issuer         TEXT,
+    account_number TEXT NOT NULL,
+    purged_at      INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+) STRICT;
+CREATE UNIQUE INDEX uq_tenant_tombstones_code ON tenant_tombstones (code);
+CREATE UNIQUE INDEX uq_tenant_tombstones_issuer ON tenant_tombstones (issuer);
+CREATE UNIQUE INDEX uq_tenant_tombstones_account_number ON tenant_tombstones (account_number);
 
 -- -------------------------------------------------------------------- users
 
@@ -233,6 +263,27 @@ UPDATE users
 SET search_text = char(10) || char(10) || replace(lower(concat_ws(
     ' ', username, email, phone, display_name, first_name, last_name
 )), ' ', char(10) || char(10));
+
+-- tenants.user_count is the number of users that are not deleted, whoever writes.
+UPDATE tenants SET user_count =
+    (SELECT count(*) FROM users u WHERE u.tenant_id = tenants.id AND u.deleted_at IS NULL);
+CREATE TRIGGER trg_users_count_inserted AFTER INSERT ON users
+WHEN NEW.deleted_at IS NULL
+BEGIN
+    UPDATE tenants SET user_count = user_count + 1 WHERE id = NEW.tenant_id;
+END;
+CREATE TRIGGER trg_users_count_removed AFTER DELETE ON users
+WHEN OLD.deleted_at IS NULL
+BEGIN
+    UPDATE tenants SET user_count = user_count - 1 WHERE id = OLD.tenant_id;
+END;
+CREATE TRIGGER trg_users_count_changed AFTER UPDATE OF deleted_at ON users
+WHEN (OLD.deleted_at IS NULL) <> (NEW.deleted_at IS NULL)
+BEGIN
+    UPDATE tenants
+    SET user_count = user_count + CASE WHEN NEW.deleted_at IS NULL THEN 1 ELSE -1 END
+    WHERE id = NEW.tenant_id;
+END;
 
 -- --------------------------------------------------------------- principals
 

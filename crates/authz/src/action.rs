@@ -86,10 +86,16 @@ actions! {
     AccessEvaluate "access:Evaluate" Tenant "access" "asks for decisions about other principals";
     AccessSearch "access:Search" Tenant "access" "asks who may do what";
     AccessExplain "access:Explain" Tenant "access" "sees the reasons of decisions";
+    PlatformCreate "platform:create" Platform "platform" "creates platforms";
+    PlatformRead "platform:read" Platform "platform" "reads and lists platforms";
+    PlatformUpdate "platform:update" Platform "platform" "renames platforms";
+    PlatformDelete "platform:delete" Platform "platform" "deletes platforms that have no tenant";
     PlatformTenantCreate "platform:tenant_create" Platform "tenant" "creates tenants";
     PlatformTenantRead "platform:tenant_read" Platform "tenant" "reads and lists tenants";
     PlatformTenantUpdate "platform:tenant_update" Platform "tenant" "changes tenants and their status";
-    PlatformTenantDelete "platform:tenant_delete" Platform "tenant" "deletes tenants";
+    PlatformTenantDelete "platform:tenant_delete" Platform "tenant" "deletes tenants, so that they can be restored";
+    PlatformTenantHold "platform:tenant_hold" Platform "tenant" "places and lifts legal holds on tenants";
+    PlatformTenantPurge "platform:tenant_purge" Platform "tenant" "removes deleted tenants for good";
     PlatformTenantProvision "platform:tenant_provision" Platform "tenant" "applies a declaration inside a tenant";
     PlatformAuditRead "platform:audit_read" Platform "audit" "reads the platform's audit log";
     PlatformSystemMonitor "platform:monitor" Platform "system" "reads the state of the system";

@@ -10,7 +10,7 @@ use crate::{Action, Error, Result};
 
 /// Who runs the platform: everything, in every tenant, through the platform's own routes only.
 pub const PLATFORM_ADMIN: &str = "platform_admin";
-/// Who checks the platform: reads tenants and the platform's audit log, changes nothing.
+/// Who checks the platform: reads platforms, tenants and the platform's audit log, changes nothing.
 pub const PLATFORM_AUDITOR: &str = "platform_auditor";
 
 /// Every platform role.
@@ -18,12 +18,14 @@ pub const ROLES: &[&str] = &[PLATFORM_ADMIN, PLATFORM_AUDITOR];
 
 /// Compiles the platform's own policies.
 pub(crate) fn snapshot() -> Result<Snapshot> {
+    let read = [
+        Action::PlatformRead,
+        Action::PlatformTenantRead,
+        Action::PlatformAuditRead,
+        Action::PlatformSystemMonitor,
+    ];
     let auditor: Vec<&str> =
-        [Action::PlatformTenantRead, Action::PlatformAuditRead, Action::PlatformSystemMonitor]
-            .iter()
-            .filter(|action| action.plane() == Plane::Platform)
-            .map(|action| action.name())
-            .collect();
+        read.iter().filter(|action| action.plane() == Plane::Platform).map(|action| action.name()).collect();
     let roles = vec![role(PLATFORM_ADMIN, &["*"])?, role(PLATFORM_AUDITOR, &auditor)?];
     Snapshot::compile(0, roles).map_err(|e| Error::Bug(base::bug!("platform roles: {e}")))
 }

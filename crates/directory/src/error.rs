@@ -44,6 +44,12 @@ pub enum Error {
     /// The caller would lock themselves out.
     #[error("you cannot do this to your own {0}; another administrator can")]
     Own(&'static str),
+    /// The default platform or the default tenant, which stays.
+    #[error("the default {0} stays: what is installed rests on it")]
+    DefaultStays(&'static str),
+    /// Something else still refers to it.
+    #[error("{0}")]
+    InUse(String),
     /// The person holds roles that the caller does not.
     #[error("this user holds roles above your own")]
     Outranked,
@@ -91,7 +97,9 @@ impl Error {
             ("uq_users_tenant_id_email_key", "email", "email_taken"),
             ("uq_users_tenant_id_phone", "phone", "phone_taken"),
             ("uq_tenants_code", "code", "code_taken"),
+            ("uq_tenants_code_ever", "code", "code_taken"),
             ("uq_tenants_name", "name", "name_taken"),
+            ("uq_platforms_name_key", "name", "name_taken"),
             // An issuer and a code differ only by the public URL that both began with.
             ("uq_tenants_issuer", "code", "code_taken"),
         ];
@@ -130,6 +138,8 @@ impl From<Error> for Problem {
                 Self::new(Kind::Conflict, "illegal_status_change", text)
             }
             Error::Own(_) => Self::new(Kind::Conflict, "own_account", text),
+            Error::DefaultStays(_) => Self::new(Kind::Conflict, "default_stays", text),
+            Error::InUse(_) => Self::new(Kind::Conflict, "in_use", text),
             Error::Outranked => Self::new(
                 Kind::Forbidden,
                 "outranked",

@@ -1,4 +1,4 @@
-//! Tenants and the people in them.
+//! Platforms, tenants and the people in them.
 //!
 //! A tenant is one isolated organisation under `/t/{code}`; its code, issuer and account number never
 //! change. A user belongs to one tenant and is a principal there: every change of a person's status
@@ -9,12 +9,13 @@
 //!
 //! Never: checking credentials (that is `authn`'s), OAuth.
 //!
-//! Reading order: [`tenants`], [`config`], [`users`], [`users::StatusChange`], [`seeds`].
+//! Reading order: [`platforms`], [`tenants`], [`config`], [`users`], [`users::StatusChange`], [`seeds`].
 
 pub mod config;
 mod error;
 mod fields;
 pub mod password;
+pub mod platforms;
 pub mod seeds;
 pub mod tenants;
 pub mod users;
@@ -30,6 +31,7 @@ use web::CursorKey;
 pub use config::TenantConfig;
 pub use error::{Error, Result};
 pub use password::PasswordHash;
+pub use platforms::{DEFAULT_PLATFORM_ID, Platform};
 pub use seeds::{
     ADMIN_ID, ADMIN_USERNAME, DEFAULT_TENANT_CODE, DEFAULT_TENANT_ID, seed_admin_in, seed_default_tenant_in,
     seed_demo_user_in,
@@ -88,5 +90,5 @@ pub fn tenant_routes(service: Service) -> OpenApiRouter {
 
 /// The operations of the platform.
 pub fn platform_routes(service: Service) -> OpenApiRouter {
-    tenants::http::platform_routes().with_state(service)
+    platforms::http::platform_routes().merge(tenants::http::platform_routes()).with_state(service)
 }

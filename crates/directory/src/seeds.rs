@@ -34,11 +34,7 @@ pub async fn seed_default_tenant_in(
     permit: &Permit,
     public_url: &str,
 ) -> Result<Tenant> {
-    let new = NewTenant {
-        code: DEFAULT_TENANT_CODE.to_owned(),
-        name: "Default Tenant".to_owned(),
-        config: json!({}),
-    };
+    let new = NewTenant::new(DEFAULT_TENANT_CODE, "Default Tenant");
     let public_url = public_url.trim_end_matches('/');
     let draft = Draft { id: fixed(DEFAULT_TENANT_ID)?, new, public_url, fixed: true };
     tenants::insert_in(cx, tx, permit, draft).await

@@ -16,6 +16,7 @@ pub(crate) use cache::Cache;
 
 use crate::config::TenantConfig;
 use crate::fields::Fields;
+use crate::platforms;
 use crate::users::{self, NewUser};
 use crate::{Error, Result, Service};
 
@@ -137,6 +138,15 @@ pub struct NewTenant {
     pub name: String,
     /// A merge patch over the default configuration; null or `{}` for none.
     pub config: Value,
+    /// The platform that it will belong to; none for the default one.
+    pub platform: Option<PlatformId>,
+}
+
+impl NewTenant {
+    /// A tenant of the default platform with the default configuration.
+    pub fn new(code: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { code: code.into(), name: name.into(), config: json!({}), platform: None }
+    }
 }
 
 /// A change of a tenant's status.
@@ -183,6 +193,8 @@ impl TenantStatusChange {
 pub struct TenantQuery {
     /// Only codes that begin with this.
     pub code_prefix: Option<String>,
+    /// Only those of this platform.
+    pub platform: Option<PlatformId>,
     /// Only those after this code.
     pub after: Option<String>,
     /// At most so many.
@@ -273,13 +285,12 @@ pub(crate) async fn insert_in(cx: &Cx, tx: &mut Tx, permit: &Permit, draft: Draf
     check_name(&new.name)?;
     let patch = if new.config.is_null() { json!({}) } else { new.config };
     let config = TenantConfig::default().patched(patch)?;
+    let platform_id = platform_of(tx, new.platform).await?;
     let account_number = draw_account_number(cx, tx).await?;
     let now = cx.now();
     let tenant = Tenant {
         id,
-        platform_id: store::DEFAULT_PLATFORM_ID
-            .parse()
-            .map_err(|e| base::bug!("the default platform: {e}"))?,
+        platform_id,
         issuer,
         code: new.code,
         name: new.name,
@@ -299,6 +310,21 @@ pub(crate) async fn insert_in(cx: &Cx, tx: &mut Tx, permit: &Permit, draft: Draf
     roles::seed_in(cx, tx, permit, &tenant.id, fixed).await?;
     bump(tx, &tenant.id);
     Ok(tenant)
+}
+
+/// The platform that a new tenant names, which must be there; the default one where it names none.
+async fn platform_of(rx: &mut Rx, named: Option<PlatformId>) -> Result<PlatformId> {
+    let Some(id) = named else {
+        let default = platforms::DEFAULT_PLATFORM_ID.parse();
+        return default.map_err(|e| Error::Refused(base::bug!("the default platform: {e}")));
+    };
+    match platforms::find(rx, &id).await? {
+        Some(_) => Ok(id),
+        None => {
+            let detail = format!("there is no platform `{id}`; leave it out for the default platform");
+            Err(Error::invalid("/platform_id", "no_such_platform", detail))
+        }
+    }
 }
 
 /// The tenant of this id, on the platform.

@@ -211,10 +211,10 @@ impl Service {
         let hashes = self.hash_secrets(cx, &rules, manifest, &first, request).await?;
 
         let mut tx = cx.write(&permit).await?;
+        let name = manifest.tenant.name.as_ref().map_or_else(|| code.clone(), |name| name.value.clone());
         let new = NewTenant {
-            code: code.clone(),
-            name: manifest.tenant.name.as_ref().map_or_else(|| code.clone(), |name| name.value.clone()),
             config: manifest.tenant.config.as_ref().map_or_else(|| json!({}), |config| config.value.clone()),
+            ..NewTenant::new(code.clone(), name)
         };
         let made = self.directory.create_tenant_in(cx, &mut tx, &permit, new).await;
         let tenant = Arc::new(made.map_err(|error| at_tenant(manifest, error.into()))?.to_ref());

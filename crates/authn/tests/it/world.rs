@@ -70,8 +70,7 @@ impl World {
         let mut tx = cx.write(&permit).await.unwrap();
         let tenant = directory::seed_default_tenant_in(&cx, &mut tx, &permit, public_url).await.unwrap();
         let admin = directory::seed_admin_in(&cx, &mut tx, &permit, default).await.unwrap();
-        let new =
-            NewTenant { code: "acme".to_owned(), name: "Acme".to_owned(), config: serde_json::json!({}) };
+        let new = NewTenant::new("acme", "Acme");
         let other = directory.create_tenant_in(&cx, &mut tx, &permit, new).await.unwrap();
         tx.commit().await.unwrap();
 

@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base::Timestamp;
-use base::id::TenantId;
+use base::id::{PlatformId, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::openapi::{EditProblems, Problems, WriteProblems};
-use web::{Failure, IfMatch, Json, MergePatch, Page, PageQuery, Path, etag};
+use web::{Failure, IfMatch, Json, MergePatch, Page, PageQuery, Paged, Path, etag};
 
 use super::{NewTenant, Tenant, TenantQuery, TenantStatus, TenantStatusChange};
 use crate::config::TenantConfig;
@@ -126,6 +126,10 @@ pub(crate) struct NewTenantBody {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     config: Option<Value>,
+    /// The platform that it belongs to; the default one where absent.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    platform_id: Option<PlatformId>,
     /// The first administrator, with the role Super Admin and no password yet.
     #[serde(default)]
     admin: Option<NewUserBody>,
@@ -149,23 +153,40 @@ pub(crate) struct TenantPath {
     tenant_id: TenantId,
 }
 
+/// Which tenants.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct TenantFilter {
+    /// Only those of this platform.
+    #[param(value_type = Option<String>)]
+    platform_id: Option<PlatformId>,
+}
+
 /// Lists tenants by code; `q` matches the beginning of codes.
 #[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", operation_id = "list_tenants",
-    params(PageQuery),
+    params(PageQuery, TenantFilter),
     responses((status = 200, description = "A page of tenants", body = inline(Page<TenantBody>)), Problems))]
 async fn list(
     State(service): State<Service>,
     cx: Cx,
-    page: PageQuery,
+    paged: Paged<TenantFilter>,
 ) -> Result<Json<Page<TenantBody>>, Failure> {
+    let Paged { page, filter } = paged;
     let q = page.q.as_deref().map(search_key).transpose()?.filter(|q| !q.is_empty());
     let caller = cx.actor().id().unwrap_or_default();
-    let parts = ["tenants", caller.as_str(), q.as_deref().unwrap_or("")];
+    let platform = filter.platform_id.as_ref().map_or("", PlatformId::as_str);
+    let parts = ["tenants", caller.as_str(), q.as_deref().unwrap_or(""), platform];
     let after = match &page.cursor {
         Some(cursor) => service.cursors().decode(&parts, cursor)?.into_iter().next(),
         None => None,
     };
-    let query = TenantQuery { code_prefix: q.clone(), after, limit: page.limit };
+    let query = TenantQuery {
+        code_prefix: q.clone(),
+        platform: filter.platform_id.clone(),
+        after,
+        limit: page.limit,
+    };
     let tenants = super::list_tenants(&cx, &query).await?;
     let full = tenants.len() >= usize::try_from(page.limit).unwrap_or(usize::MAX);
     let next = tenants.last().filter(|_| full).map(|last| service.cursors().encode(&parts, &[&last.code]));
@@ -183,8 +204,11 @@ async fn create(
     Json(body): Json<NewTenantBody>,
 ) -> Result<(StatusCode, HeaderMap, Tagged<TenantBody>), Failure> {
     let admin = body.admin.map(|admin| admin.parse(&cx)).transpose().map_err(|e| e.below("/admin"))?;
-    let new =
-        NewTenant { code: body.code, name: body.name, config: body.config.unwrap_or_else(|| json!({})) };
+    let new = NewTenant {
+        config: body.config.unwrap_or_else(|| json!({})),
+        platform: body.platform_id,
+        ..NewTenant::new(body.code, body.name)
+    };
     let tenant = service.create_tenant(&cx, new, admin).await?;
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_str(&format!("/api/v1/tenants/{}", tenant.id)) {

@@ -8,9 +8,6 @@ use store::{FromRow, Row, Sql, StoreError};
 use super::{Tenant, TenantQuery, TenantStatus};
 use crate::{Error, Result};
 
-/// The platform that every tenant belongs to until there are several.
-pub(super) const DEFAULT_PLATFORM_ID: &str = "00000000-0000-0000-0000-000000000001";
-
 const SELECT: &str = "SELECT id, platform_id, code, name, issuer, account_number, status, config, created_at, \
                       updated_at, version FROM tenants WHERE deleted_at IS NULL";
 
@@ -93,6 +90,9 @@ pub(super) async fn list(rx: &mut Rx, query: &TenantQuery) -> store::Result<Vec<
     let mut sql = Sql::new(SELECT);
     if let Some(prefix) = &query.code_prefix {
         sql = sql.push(" AND code >= ").value(prefix).push(" AND code < ").value(key_after(prefix));
+    }
+    if let Some(platform) = &query.platform {
+        sql = sql.push(" AND platform_id = ").value(platform);
     }
     if let Some(after) = &query.after {
         sql = sql.push(" AND code > ").value(after);

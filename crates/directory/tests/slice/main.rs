@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod openapi;
+mod platforms;
 mod seeds;
 mod tenants;
 mod users;

@@ -31,5 +31,6 @@ async fn every_operation_is_described_with_its_refusals() {
     let total = operations.len();
     operations.sort_unstable();
     operations.dedup();
-    assert_eq!((operations.len(), total), (25, 25), "{operations:?}");
+    assert_eq!(operations.len(), total, "an operation id stands twice: {operations:?}");
+    assert!(total >= 30, "{operations:?}");
 }

@@ -89,7 +89,7 @@ impl World {
         tx.commit().await.unwrap();
         let default = service.tenant_by_code("default").await.unwrap().unwrap();
         let mut world = Self { db, core, clock, service, acme: default.clone(), default };
-        let new = NewTenant { code: "acme".to_owned(), name: "Acme".to_owned(), config: json!({}) };
+        let new = NewTenant::new("acme", "Acme");
         let boss = NewUser::without_password(&cx, parse_username("boss").unwrap());
         world.service.create_tenant(&world.platform(), new, Some(boss)).await.unwrap();
         world.acme = world.service.tenant_by_code("acme").await.unwrap().unwrap();

@@ -1,0 +1,78 @@
+//! All SQL about platforms.
+
+use ::store::{FromRow, Row, Sql};
+use authz::{Rx, Tx};
+use base::Timestamp;
+use base::id::PlatformId;
+use base::text::name_key;
+
+use super::{Platform, PlatformQuery};
+use crate::{Error, Result};
+
+const SELECT: &str = "SELECT id, name, created_at, updated_at, version, \
+     (SELECT COUNT(*) FROM tenants t WHERE t.platform_id = platforms.id) AS tenant_count FROM platforms";
+
+impl FromRow for Platform {
+    fn from_row(row: &Row) -> ::store::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            tenant_count: row.get("tenant_count")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+            version: row.get("version")?,
+        })
+    }
+}
+
+pub(super) async fn insert(tx: &mut Tx, platform: &Platform) -> Result<()> {
+    let sql = Sql::new(
+        "INSERT INTO platforms (id, name, name_key, created_at, updated_at, version) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&platform.id)
+    .bind(&platform.name)
+    .bind(name_key(&platform.name))
+    .bind(platform.created_at)
+    .bind(platform.updated_at)
+    .bind(platform.version);
+    tx.execute(sql).await.map_err(Error::of_row)?;
+    Ok(())
+}
+
+/// Writes the name if nobody else has written since the version that was read.
+pub(super) async fn rename(tx: &mut Tx, found: &Platform, name: &str, now: Timestamp) -> Result<u64> {
+    let sql = Sql::new(
+        "UPDATE platforms SET name = $3, name_key = $4, updated_at = $5, version = version + 1 \
+         WHERE id = $1 AND version = $2",
+    )
+    .bind(&found.id)
+    .bind(found.version)
+    .bind(name)
+    .bind(name_key(name))
+    .bind(now);
+    tx.execute(sql).await.map_err(Error::of_row)
+}
+
+pub(super) async fn delete(tx: &mut Tx, found: &Platform) -> ::store::Result<u64> {
+    let sql = Sql::new("DELETE FROM platforms WHERE id = $1 AND version = $2");
+    tx.execute(sql.bind(&found.id).bind(found.version)).await
+}
+
+pub(super) async fn find(rx: &mut Rx, id: &PlatformId) -> ::store::Result<Option<Platform>> {
+    rx.optional(Sql::new(SELECT).push(" WHERE id = ").value(id)).await
+}
+
+pub(super) async fn find_by_name_key(rx: &mut Rx, key: &str) -> ::store::Result<Option<Platform>> {
+    rx.optional(Sql::new(SELECT).push(" WHERE name_key = ").value(key)).await
+}
+
+pub(super) async fn list(rx: &mut Rx, query: &PlatformQuery) -> ::store::Result<Vec<Platform>> {
+    let mut sql = Sql::new(SELECT).push(" WHERE name_key > ").value(query.after.as_deref().unwrap_or(""));
+    if let Some(prefix) = &query.name_prefix {
+        // The end of the range of keys that begin with the prefix: no character is above U+10FFFF.
+        let end = format!("{prefix}\u{10FFFF}");
+        sql = sql.push(" AND name_key >= ").value(prefix).push(" AND name_key < ").value(&end);
+    }
+    rx.all(sql.push(" ORDER BY name_key LIMIT ").value(i64::from(query.limit))).await
+}
