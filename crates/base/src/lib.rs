@@ -1,10 +1,11 @@
 //! Typed ids, time, randomness, secrets, names and problems: the words every other crate shares.
 //!
 //! Knows no runtime, no SQL and no HTTP. Reading order: [`id`], [`time`], [`random`], [`secret`],
-//! [`text`], [`problem`].
+//! [`text`], [`query`], [`problem`].
 
 pub mod id;
 pub mod problem;
+pub mod query;
 pub mod random;
 pub mod secret;
 pub mod text;

@@ -84,9 +84,10 @@ fn classify(refusal: &dyn sqlx::error::DatabaseError) -> Option<StoreError> {
         }
         ErrorKind::ForeignKeyViolation => Some(StoreError::Reference),
         ErrorKind::CheckViolation => Some(StoreError::Check(refusal.message().to_owned())),
-        // SQLITE_BUSY and its extended forms; PostgreSQL lock_not_available, too_many_connections.
+        // SQLITE_BUSY and its extended forms; PostgreSQL lock_not_available, too_many_connections, and
+        // query_canceled, which is a statement that took longer than it may.
         _ => match code.as_deref() {
-            Some("5" | "261" | "517" | "6" | "55P03" | "53300") => Some(StoreError::Busy),
+            Some("5" | "261" | "517" | "6" | "55P03" | "53300" | "57014") => Some(StoreError::Busy),
             // RAISE(ABORT) in SQLite; RAISE EXCEPTION and integrity errors in PostgreSQL.
             Some("1811" | "P0001" | "23514" | "23000") => {
                 Some(StoreError::Check(refusal.message().to_owned()))

@@ -7,14 +7,16 @@
 //! Never: HTTP, domain words. INVARIANT: statement text is made of `&'static str` fragments only, so no
 //! input can become SQL.
 //!
-//! Reading order: [`sql`], [`value`], [`pool`], [`audit`], [`outbox`], [`search`],
+//! Reading order: [`sql`], [`value`], [`pool`], [`list`], [`audit`], [`outbox`], [`search`],
 //! [`migrate`].
 
 pub mod audit;
 mod error;
+pub mod list;
 pub mod migrate;
 mod migrations;
 pub mod outbox;
+mod planner;
 pub mod pool;
 pub mod search;
 pub mod sql;
@@ -24,6 +26,7 @@ pub mod value;
 
 pub use audit::{AuditRow, Outcome};
 pub use error::{Result, StoreError};
+pub use list::{ListColumn, ScalarKind, Scan, Scanned};
 pub use pool::{Backend, Quiet, Rx, Store, StoreOptions, Tx};
 pub use sql::Sql;
 pub use value::{Bind, Column, FromRow, Row, Value};

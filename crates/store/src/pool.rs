@@ -291,7 +291,7 @@ impl Rx {
     }
 
     /// All rows, as [`Self::first`].
-    async fn rows(&mut self, sql: Sql) -> Result<Vec<Row>> {
+    pub(crate) async fn rows(&mut self, sql: Sql) -> Result<Vec<Row>> {
         let text = AssertSqlSafe(sql.text);
         let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(|row| Row(RowOf::Sqlite(row))).collect();
         let postgres = |rows: Vec<PgRow>| rows.into_iter().map(|row| Row(RowOf::Postgres(row))).collect();

@@ -45,6 +45,28 @@ impl Sql {
         self
     }
 
+    /// Appends another statement's text with its values, its placeholders numbered on.
+    #[must_use]
+    pub fn append(mut self, other: Self) -> Self {
+        let before = self.values.len();
+        let text = self.text.to_mut();
+        // INVARIANT: `$` stands nowhere in our texts but before a placeholder's number.
+        for (position, piece) in other.text.split('$').enumerate() {
+            let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, rest) = piece.split_at(digits);
+            match number.parse::<usize>() {
+                Ok(number) if position > 0 => {
+                    text.push('$');
+                    text.push_str(&(number + before).to_string());
+                    text.push_str(rest);
+                }
+                _ => text.push_str(piece),
+            }
+        }
+        self.values.extend(other.values);
+        self
+    }
+
     /// Appends `(v1, v2, …)`; an empty list appends `(NULL)`, which equals nothing.
     #[must_use]
     pub fn list<B: Bind>(mut self, values: impl IntoIterator<Item = B>) -> Self {

@@ -4,7 +4,7 @@
 //! `Result<T, web::Failure>`; the HTTP status of a problem is decided in [`failure`] and nowhere else.
 //!
 //! Reading order: [`layers`] (what happens to every request), [`request`], [`hosts`], [`proxies`],
-//! [`failure`], [`body`], [`form`], [`query`], [`page`], [`etag`], [`cookies`], [`csrf`], [`html`],
+//! [`failure`], [`body`], [`form`], [`query`], [`page`], [`list`], [`etag`], [`cookies`], [`csrf`], [`html`],
 //! [`language`], [`openapi`].
 
 pub mod body;
@@ -17,6 +17,7 @@ pub mod hosts;
 pub mod html;
 pub mod language;
 pub mod layers;
+pub mod list;
 pub mod openapi;
 pub mod page;
 pub mod proxies;
@@ -31,6 +32,7 @@ pub use hosts::Hosts;
 pub use html::{HtmlPage, see_other};
 pub use language::Language;
 pub use layers::{RequestLayer, install};
+pub use list::{Ask, List, ListParams, ListQuery, Listing};
 pub use page::{CursorKey, Page, PageQuery, Paged};
 pub use proxies::TrustedProxies;
 pub use query::{Path, Query};

@@ -97,7 +97,7 @@ impl<F: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Paged<F> {
     }
 }
 
-fn parse_limit(text: &str) -> Result<u32, Problem> {
+pub(crate) fn parse_limit(text: &str) -> Result<u32, Problem> {
     match text.parse::<u32>() {
         Ok(limit @ 1..=LIMIT_MAX) => Ok(limit),
         _ => {

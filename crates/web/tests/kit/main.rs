@@ -7,6 +7,7 @@ mod cursors;
 mod documents;
 mod forms;
 mod hosts;
+mod lists;
 mod pages;
 mod proxies;
 mod whole;
