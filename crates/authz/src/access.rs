@@ -20,7 +20,7 @@ use serde_json::json;
 pub use http::{metadata, tenant_routes};
 
 use crate::principals::PrincipalKind;
-use crate::snapshot::{LazyRx, allows};
+use crate::snapshot::LazyRx;
 use crate::{Action, Actor, Cx, Event, Permit, Result, Target, TenantRef};
 
 /// Questions of one call at most.
@@ -164,23 +164,28 @@ async fn answer(
         (None, Some(permit)) => find_principal(cx, tenant, permit, &question.subject).await?,
         (None, None) => None,
     };
-    let decision = match &principal {
-        Some(principal) if tenant.active => {
-            cx.core().decide(&tenant.id, principal, &question.action, &question.resource).await?
+    let asked = principal.as_ref().filter(|_| tenant.active);
+    let (verdict, reasons) = match asked {
+        Some(principal) if explains => {
+            let decision =
+                cx.core().decide(&tenant.id, principal, &question.action, &question.resource).await?;
+            let verdict = decision.as_ref().map(|decision| decision.denial.map_or(Ok(()), Err));
+            let reasons = decision.map(|d| Reasons { version: Some(d.version), because: d.because });
+            (verdict, reasons)
         }
-        _ => None,
+        Some(principal) => {
+            (cx.core().judge(&tenant.id, principal, &question.action, &question.resource).await?, None)
+        }
+        None => (None, None),
     };
-    let denial = match &decision {
-        Some(decision) if allows(decision) => None,
-        Some(decision) if decision.denial == Some(Denial::ExplicitDeny) => Some(Refused::ExplicitDeny),
-        Some(_) => Some(Refused::NothingApplies),
+    let denial = match verdict {
+        Some(Ok(())) => None,
+        Some(Err(Denial::ExplicitDeny)) => Some(Refused::ExplicitDeny),
+        Some(Err(Denial::NothingApplies)) => Some(Refused::NothingApplies),
         None => Some(Refused::NoSubject),
     };
     let id = record(cx, tenant, question, principal.as_ref().filter(|_| !is_own), denial).await;
-    let reasons = explains.then(|| match decision {
-        Some(decision) => Reasons { version: Some(decision.version), because: decision.because },
-        None => Reasons { version: None, because: Vec::new() },
-    });
+    let reasons = explains.then(|| reasons.unwrap_or_else(|| Reasons { version: None, because: Vec::new() }));
     Ok(Answer { decision: denial.is_none(), id, denial: denial.filter(|_| explains || is_own), reasons })
 }
 
@@ -192,7 +197,10 @@ async fn record(
     other: Option<&PrincipalId>,
     denial: Option<Refused>,
 ) -> String {
-    let each = || tenant.config.pointer("/audit/allowed_decisions").is_some_and(|value| value == "each");
+    let each = || {
+        let audit = tenant.config.get("audit").and_then(|audit| audit.get("allowed_decisions"));
+        audit.is_some_and(|value| value == "each")
+    };
     let resource = clip(&question.resource, policy::name::RESOURCE_NAME_BYTES_MAX);
     let event = match denial {
         None if !each() => {
@@ -254,10 +262,21 @@ async fn find_principal(
     if subject.id.chars().count() > RECORDED_CHARS_MAX {
         return Ok(None);
     }
+    Box::pin(find_by_name(cx, tenant, permit, kind, &subject.id)).await
+}
+
+/// The principal of a user name or `client_id`. Boxed where it is called: who is asked about is usually an id.
+async fn find_by_name(
+    cx: &Cx,
+    tenant: &TenantRef,
+    permit: &Permit,
+    kind: PrincipalKind,
+    name: &str,
+) -> Result<Option<PrincipalId>> {
     let mut rx = cx.read(permit).await?;
     match kind {
-        PrincipalKind::User => store::find_user(&mut rx, &tenant.id, &name_key(&subject.id)).await,
-        PrincipalKind::Client => store::find_client(&mut rx, &tenant.id, &subject.id).await,
+        PrincipalKind::User => store::find_user(&mut rx, &tenant.id, &name_key(name)).await,
+        PrincipalKind::Client => store::find_client(&mut rx, &tenant.id, name).await,
     }
 }
 

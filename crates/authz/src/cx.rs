@@ -11,7 +11,7 @@ use store::{AuditRow, Rx, Store};
 use crate::action::Plane;
 use crate::event::{AuditQueue, Source, duration_ms};
 use crate::name::is_foreign;
-use crate::snapshot::{LazyRx, Snapshots, allows, load_platform_roles, load_versions};
+use crate::snapshot::{LazyRx, Principal, Snapshots, TenantPolicies, load_platform_roles, load_versions};
 use crate::{Action, Error, Event, Permit, Purpose, Result, Target, Tx};
 
 /// What all operations share: the store, the clock, randomness, compiled policies and the audit queue.
@@ -376,7 +376,7 @@ impl Cx {
             });
         }
         let Some((principal, home)) = self.actor.principal() else { return Err(Refusal::Anonymous) };
-        let decision = match &self.place {
+        let verdict = match &self.place {
             Place::Tenant(tenant) if !self.entered => {
                 if *home != tenant.id {
                     return Err(denied("a principal of another tenant"));
@@ -388,26 +388,37 @@ impl Cx {
                     return Err(denied("the tenant is not active"));
                 }
                 self.core
-                    .decide(&tenant.id, &principal, action.name(), resource)
+                    .judge(&tenant.id, &principal, action.name(), resource)
                     .await
                     .map_err(Refusal::Failed)?
             }
             Place::Tenant(_) | Place::Platform => {
-                let mut lazy = LazyRx::new(&self.core.0.store);
-                let known = self.core.0.snapshots.principal(&mut lazy, home, &principal).await;
-                if known.map_err(Refusal::Failed)?.is_none_or(|p| !p.active) {
-                    return Err(denied("the principal is not active"));
-                }
-                let rx = lazy.get().await.map_err(Refusal::Failed)?;
-                let roles = load_platform_roles(rx, &principal, self.now()).await.map_err(Refusal::Failed)?;
-                Some(self.core.0.snapshots.decide_platform(&roles, action.name(), resource))
+                Box::pin(self.judge_on_platform(home, &principal, action, resource)).await?
             }
         };
-        match decision {
-            Some(decision) if allows(&decision) => Ok(()),
-            Some(decision) => Err(Refusal::Denied { because: denial(&decision), error: None }),
+        match verdict {
+            Some(Ok(())) => Ok(()),
+            Some(Err(policy::Denial::ExplicitDeny)) => Err(denied("a statement denies it")),
+            Some(Err(policy::Denial::NothingApplies)) => Err(denied("nothing allows it")),
             None => Err(denied("the principal is not active")),
         }
+    }
+
+    async fn judge_on_platform(
+        &self,
+        home: &TenantId,
+        principal: &PrincipalId,
+        action: Action,
+        resource: &str,
+    ) -> std::result::Result<Option<Verdict>, Refusal> {
+        let mut lazy = LazyRx::new(&self.core.0.store);
+        let known = self.core.0.snapshots.principal(&mut lazy, home, principal).await;
+        if known.map_err(Refusal::Failed)?.is_none_or(|p| !p.active) {
+            return Ok(None);
+        }
+        let rx = lazy.get().await.map_err(Refusal::Failed)?;
+        let roles = load_platform_roles(rx, principal, self.now()).await.map_err(Refusal::Failed)?;
+        Ok(Some(self.core.0.snapshots.judge_platform(&roles, action.name(), resource)))
     }
 
     /// Takes a connection to read with.
@@ -513,14 +524,7 @@ impl Core {
         action: &str,
         resource: &str,
     ) -> Result<Option<Decision>> {
-        let mut lazy = LazyRx::new(&self.0.store);
-        let Some(known) = self.0.snapshots.principal(&mut lazy, tenant, principal).await? else {
-            return Ok(None);
-        };
-        if !known.active {
-            return Ok(None);
-        }
-        let policies = self.0.snapshots.tenant(&mut lazy, tenant).await?;
+        let Some((known, policies)) = self.load(tenant, principal).await? else { return Ok(None) };
         if is_foreign(resource, tenant) {
             let version = policies.policies.version();
             let denial = Some(policy::Denial::NothingApplies);
@@ -528,20 +532,43 @@ impl Core {
         }
         Ok(Some(policies.policies.decide(&known.roles_at(self.now()), action, resource)))
     }
+
+    /// Decides as [`Core::decide`] does, without the reasons and what they cost.
+    pub async fn judge(
+        &self,
+        tenant: &TenantId,
+        principal: &PrincipalId,
+        action: &str,
+        resource: &str,
+    ) -> Result<Option<Verdict>> {
+        let Some((known, policies)) = self.load(tenant, principal).await? else { return Ok(None) };
+        if is_foreign(resource, tenant) {
+            return Ok(Some(Err(policy::Denial::NothingApplies)));
+        }
+        Ok(Some(policies.policies.judge(&known.roles_at(self.now()), action, resource)))
+    }
+
+    /// What an active principal is judged by.
+    async fn load(
+        &self,
+        tenant: &TenantId,
+        principal: &PrincipalId,
+    ) -> Result<Option<(Arc<Principal>, Arc<TenantPolicies>)>> {
+        let mut lazy = LazyRx::new(&self.0.store);
+        let known = self.0.snapshots.principal(&mut lazy, tenant, principal).await?;
+        let Some(known) = known.filter(|known| known.active) else { return Ok(None) };
+        let policies = self.0.snapshots.tenant(&mut lazy, tenant).await?;
+        Ok(Some((known, policies)))
+    }
 }
+
+/// Permitted, or the kind of the refusal.
+pub type Verdict = std::result::Result<(), policy::Denial>;
 
 enum Refusal {
     Anonymous,
     Denied { because: String, error: Option<Error> },
     Failed(Error),
-}
-
-fn denial(decision: &Decision) -> String {
-    match decision.denial {
-        Some(policy::Denial::ExplicitDeny) => "a statement denies it",
-        _ => "nothing allows it",
-    }
-    .to_owned()
 }
 
 impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Cx {

@@ -3,6 +3,7 @@
 
 use base::id::{Id, Noun, TenantId};
 use policy::ResourceName;
+use policy::name::stated_tenant;
 
 /// What an action is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,16 +36,17 @@ impl Target {
 
     /// The name in a tenant, or on the platform where `tenant_id` is none.
     pub fn name(&self, tenant_id: Option<&str>) -> Name {
-        let prefix = match tenant_id {
-            Some(tenant) => format!("arn:signet:iam::{tenant}:"),
-            None => "arn:signet:platform::platform:".to_owned(),
+        let (kind, path) = match self {
+            Self::Member(kind, id) => (*kind, id.as_str()),
+            Self::All(kind) => (*kind, "all"),
+            Self::OwnUser => ("self", "user"),
+            Self::Named(name) => return Name(name.clone()),
         };
-        Name(match self {
-            Self::Member(kind, id) => format!("{prefix}{kind}/{id}"),
-            Self::All(kind) => format!("{prefix}{kind}/all"),
-            Self::OwnUser => format!("{prefix}self/user"),
-            Self::Named(name) => name.clone(),
-        })
+        let (scheme, tenant) = match tenant_id {
+            Some(tenant) => ("arn:signet:iam::", tenant),
+            None => ("arn:signet:platform::", "platform"),
+        };
+        Name([scheme, tenant, ":", kind, "/", path].concat())
     }
 }
 
@@ -52,8 +54,8 @@ impl Target {
 /// at all, in whatever other scheme, belongs to the tenant that is asked.
 pub fn is_foreign(name: &str, tenant: &TenantId) -> bool {
     name.starts_with("arn:signet:")
-        && ResourceName::parse(name)
-            .map_or(true, |name| name.stated_tenant().is_none_or(|stated| stated != tenant.as_str()))
+        && (ResourceName::check(name).is_err()
+            || stated_tenant(name).is_none_or(|stated| stated != tenant.as_str()))
 }
 
 /// A resource name, ready to be matched and recorded.

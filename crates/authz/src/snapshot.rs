@@ -8,9 +8,10 @@ use std::sync::{Arc, RwLock};
 use ::store::Rx;
 use base::Timestamp;
 use base::id::{PrincipalId, RoleId, TenantId};
-use policy::{Decision, Effect, Snapshot};
+use policy::Snapshot;
 use quick_cache::sync::Cache;
 
+use crate::cx::Verdict;
 use crate::principals::PrincipalKind;
 use crate::{Error, Result};
 
@@ -63,6 +64,16 @@ pub(crate) struct Snapshots {
     platform: Snapshot,
 }
 
+/// The key of a principal, borrowed.
+#[derive(Hash)]
+struct Key<'a>(&'a TenantId, &'a PrincipalId);
+
+impl quick_cache::Equivalent<(TenantId, PrincipalId)> for Key<'_> {
+    fn equivalent(&self, key: &(TenantId, PrincipalId)) -> bool {
+        (self.0, self.1) == (&key.0, &key.1)
+    }
+}
+
 impl Snapshots {
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
@@ -96,7 +107,7 @@ impl Snapshots {
         {
             return Ok(found);
         }
-        let loaded = Arc::new(store::load_tenant(rx.get().await?, id).await?);
+        let loaded = Arc::new(Box::pin(load_tenant(rx, id)).await?);
         self.learn([(id.to_string(), loaded.version)]);
         self.tenants.insert(id.clone(), loaded.clone());
         Ok(loaded)
@@ -110,25 +121,39 @@ impl Snapshots {
         id: &PrincipalId,
     ) -> Result<Option<Arc<Principal>>> {
         let known = self.version(tenant.as_str());
-        let key = (tenant.clone(), id.clone());
-        if let Some(Some(found)) = self.principals.get(&key)
+        if let Some(Some(found)) = self.principals.get(&Key(tenant, id))
             && found.version >= known
         {
             return Ok(Some(found));
         }
-        let loaded = store::load_principal(rx.get().await?, tenant, id, known).await?.map(Arc::new);
+        let loaded = Box::pin(load_principal(rx, tenant, id, known)).await?.map(Arc::new);
         // An absent principal is not kept: whoever asks about names that do not exist fills no memory.
         if loaded.is_some() {
-            self.principals.insert(key, loaded.clone());
+            self.principals.insert((tenant.clone(), id.clone()), loaded.clone());
         }
         Ok(loaded)
     }
 
     /// Decides by the platform's own roles.
-    pub(crate) fn decide_platform(&self, roles: &[String], action: &str, resource: &str) -> Decision {
+    pub(crate) fn judge_platform(&self, roles: &[String], action: &str, resource: &str) -> Verdict {
         let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
-        self.platform.decide(&roles, action, resource)
+        self.platform.judge(&roles, action, resource)
     }
+}
+
+/// Reads and compiles a tenant's policies. Boxed where it is called, as is [`load_principal`]: a decision from
+/// memory does not carry the room for it.
+async fn load_tenant(rx: &mut LazyRx<'_>, id: &TenantId) -> Result<TenantPolicies> {
+    store::load_tenant(rx.get().await?, id).await
+}
+
+async fn load_principal(
+    rx: &mut LazyRx<'_>,
+    tenant: &TenantId,
+    id: &PrincipalId,
+    known: i64,
+) -> Result<Option<Principal>> {
+    store::load_principal(rx.get().await?, tenant, id, known).await
 }
 
 /// Reads the versions of all scopes.
@@ -164,9 +189,4 @@ impl<'a> LazyRx<'a> {
         }
         self.rx.as_mut().ok_or_else(|| Error::Bug(base::bug!("a connection that was just taken")))
     }
-}
-
-/// Whether a decision allows.
-pub(crate) fn allows(decision: &Decision) -> bool {
-    decision.effect == Effect::Allow
 }

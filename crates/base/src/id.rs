@@ -90,7 +90,8 @@ impl<N: Noun> Id<N> {
         random.fill(&mut bytes);
         let millis = u64::try_from(now.as_micros() / 1000).unwrap_or(0);
         let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
-        Self { text: uuid.to_string().into(), noun: PhantomData }
+        let mut text = [0u8; uuid::fmt::Hyphenated::LENGTH];
+        Self { text: (&*uuid.hyphenated().encode_lower(&mut text)).into(), noun: PhantomData }
     }
 
     /// Lends the text.

@@ -118,7 +118,7 @@ impl Service {
             if fresh {
                 return Ok(known);
             }
-            let again = self.recheck(&known).await;
+            let again = Box::pin(self.recheck(&known)).await;
             match &again {
                 Ok(bearer) => self.0.bearers.0.insert(key, bearer.clone()),
                 Err(BearerError::Invalid) => drop(self.0.bearers.0.remove(&key)),
@@ -126,6 +126,14 @@ impl Service {
             }
             return again;
         }
+        // Boxed, so that a request with a token that is known does not carry the room for all of this.
+        let bearer = Box::pin(self.verify(tenant, token)).await?;
+        self.0.bearers.0.insert(key, bearer.clone());
+        Ok(bearer)
+    }
+
+    /// Judges a token that this node has not seen.
+    async fn verify(&self, tenant: Option<&Arc<TenantRef>>, token: &str) -> Result<Arc<Bearer>, BearerError> {
         let tenant = match tenant {
             Some(tenant) => tenant.clone(),
             None => self.tenant_of_token(token).await?,
@@ -134,9 +142,7 @@ impl Service {
         let (Some(jti), Some(client_name)) = (claims.str("jti"), claims.str("client_id")) else {
             return Err(BearerError::Invalid);
         };
-        let bearer = self.look_up(tenant, self.token_digest(jti), client_name.to_owned()).await?;
-        self.0.bearers.0.insert(key, bearer.clone());
-        Ok(bearer)
+        self.look_up(tenant, self.token_digest(jti), client_name.to_owned()).await
     }
 
     /// Verifies signature and claims of an access token of a tenant, for use at Signet itself.

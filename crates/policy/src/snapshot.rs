@@ -253,6 +253,31 @@ impl Snapshot {
         self.version
     }
 
+    /// Judges as [`Snapshot::decide`] does, without the reasons and what they cost: permitted, or the kind of the
+    /// refusal.
+    pub fn judge(&self, roles: &[&str], action: &str, resource: &str) -> Result<(), Denial> {
+        if ActionName::check(action).is_err() || ResourceName::check(resource).is_err() {
+            return Err(Denial::NothingApplies);
+        }
+        let mut verdict = Err(Denial::NothingApplies);
+        let held =
+            roles.iter().filter_map(|id| self.find_role(id)).filter_map(|number| self.roles.get(number));
+        let roles = held.flat_map(|role| &role.closure).filter_map(|&number| self.roles.get(number));
+        let statements = roles.flat_map(|role| &role.grants).flat_map(|grant| grant.statements.as_slice());
+        for statement in statements {
+            // Another allow would change nothing; only a deny still can.
+            if (verdict.is_err() || statement.effect() == Effect::Deny)
+                && statement.applies_to(action, resource)
+            {
+                match statement.effect() {
+                    Effect::Deny => return Err(Denial::ExplicitDeny),
+                    Effect::Allow => verdict = Ok(()),
+                }
+            }
+        }
+        verdict
+    }
+
     /// Decides whether a principal that holds `roles` (ids, directly held) may do `action` on `resource`.
     ///
     /// Unknown role ids contribute nothing. A text that is no valid [`ActionName`] or [`ResourceName`] is

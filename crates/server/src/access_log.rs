@@ -147,6 +147,9 @@ fn actor_id(actor: &authz::Actor) -> &str {
 
 /// At most 512 bytes of the path; queries, which may hold codes and tokens, are never logged.
 fn shown(path: &str) -> &str {
+    if path.len() <= 512 {
+        return path;
+    }
     let end = path
         .char_indices()
         .map(|(at, c)| at + c.len_utf8())

@@ -210,7 +210,7 @@ pub(crate) fn application(
         .merge(docs::routes(services, document, config.docs_public))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(services.clone(), context::layer));
+        .layer(from_fn_with_state(Arc::new(services.clone()), context::layer));
     // Probes name the host by its address: they stand outside the layer that refuses unknown hosts.
     let probes = Router::new()
         .route("/healthz", get(|| async { "ok" }))

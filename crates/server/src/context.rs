@@ -2,6 +2,9 @@
 //!
 //! API routes take a bearer token, or the session cookie on same-origin requests; pages take the session
 //! cookie and guard their own forms; protocol endpoints authenticate clients themselves.
+//!
+//! Whatever may ask the database is boxed: this future is made and moved for every request, and its size is
+//! that of its largest branch.
 
 use std::sync::Arc;
 
@@ -46,7 +49,7 @@ fn surface(path: &str) -> Surface<'_> {
 }
 
 /// The layer.
-pub(crate) async fn layer(State(services): State<Services>, request: Request, next: Next) -> Response {
+pub(crate) async fn layer(State(services): State<Arc<Services>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let cx = match context(&services, &parts).await {
         Ok(cx) => cx,
@@ -132,8 +135,9 @@ async fn caller(
             .map_err(|e| Failure::from(e).into_response())?,
     };
     let Some(home) = home else { return Ok(Actor::Anonymous) };
-    let session =
-        services.authn.session_actor(&home, headers).await.map_err(|e| Failure::from(e).into_response())?;
+    let session = Box::pin(services.authn.session_actor(&home, headers))
+        .await
+        .map_err(|e| Failure::from(e).into_response())?;
     match session {
         Some(_) if !safe(&request.method) && !web::csrf::same_origin(headers, &services.public_origin) => {
             let detail =
@@ -151,7 +155,7 @@ async fn person(
     tenant: &Arc<TenantRef>,
     headers: &HeaderMap,
 ) -> Result<Actor, Response> {
-    let session = services.authn.session_actor(tenant, headers).await;
+    let session = Box::pin(services.authn.session_actor(tenant, headers)).await;
     let session = session.map_err(|e| Failure::from(e).into_response())?;
     Ok(session.map_or(Actor::Anonymous, |session| session.actor))
 }

@@ -64,6 +64,12 @@ impl Hosts {
             return Err(bad("`Host` is given more than once"));
         }
         let Some(named) = target.or(header) else { return Err(bad("`Host` is missing")) };
+        // INVARIANT: `names` are in normal form, so a text that is one of them is in normal form too.
+        if target.is_none()
+            && let Some(host) = std::str::from_utf8(named).ok().and_then(|text| self.names.get(text))
+        {
+            return Ok(host.clone());
+        }
         let host = normal_authority(named).ok_or_else(|| bad("`Host` is no host"))?;
         if target.is_some() && header.is_some_and(|other| normal_authority(other).as_ref() != Some(&host)) {
             return Err(bad("`Host` is not the host of the address"));

@@ -3,6 +3,8 @@
 //! Codes and issuers never change, so they are kept as long as there is room; the tenant behind them is
 //! read again when its version moved, which its every change sees to, on whatever node. What is not there
 //! is not kept: whoever asks for names that do not exist fills no memory.
+//!
+//! Loading is boxed: what is found in memory, which is nearly always, then costs a small future.
 
 use std::sync::Arc;
 
@@ -53,7 +55,7 @@ impl Cache {
         }
         match self.by_code.get(code).and_then(|id| self.fresh(core, &id)) {
             Some(tenant) => Ok(Some(tenant)),
-            None => self.load(core, By::Code(code)).await,
+            None => Box::pin(self.load(core, By::Code(code))).await,
         }
     }
 
@@ -63,14 +65,14 @@ impl Cache {
         }
         match self.by_issuer.get(issuer).and_then(|id| self.fresh(core, &id)) {
             Some(tenant) => Ok(Some(tenant)),
-            None => self.load(core, By::Issuer(issuer)).await,
+            None => Box::pin(self.load(core, By::Issuer(issuer))).await,
         }
     }
 
     pub(crate) async fn by_id(&self, core: &Core, id: &TenantId) -> Result<Option<Arc<TenantRef>>> {
         match self.fresh(core, id) {
             Some(tenant) => Ok(Some(tenant)),
-            None => self.load(core, By::Id(id)).await,
+            None => Box::pin(self.load(core, By::Id(id))).await,
         }
     }
 

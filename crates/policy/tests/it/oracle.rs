@@ -177,7 +177,10 @@ fn compile(roles: &[Held]) -> Snapshot {
 
 fn ask(snapshot: &Snapshot, request: &Request) -> Decision {
     let roles: Vec<&str> = request.roles.iter().map(String::as_str).collect();
-    snapshot.decide(&roles, &request.action, &request.resource)
+    let decision = snapshot.decide(&roles, &request.action, &request.resource);
+    let verdict = snapshot.judge(&roles, &request.action, &request.resource);
+    assert_eq!(verdict.err(), decision.denial, "with and without reasons the answer is the same");
+    decision
 }
 
 fn applied(because: &Because) -> Applied {

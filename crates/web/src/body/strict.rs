@@ -18,6 +18,10 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(Problem::new(Kind::Malformed, "malformed_json", "the body is empty, expected json"));
     }
     check_form(bytes)?;
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
+    // Once more, and this time with an eye on the way to what does not fit.
     let mut source = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut source).map_err(|error| {
         let pointer = pointer(error.path());
@@ -111,7 +115,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut seen: HashSet<Cow<'de, str>> = HashSet::new();
+        let mut seen = Seen { few: Vec::new(), many: HashSet::new() };
         while let Some(Name(name)) = members.next_key()? {
             if seen.contains(&name) {
                 self.0.borrow_mut().push(name.into_owned());
@@ -121,6 +125,29 @@ impl<'de> Visitor<'de> for Walk<'_> {
             seen.insert(name);
         }
         Ok(())
+    }
+}
+
+/// Names looked at one by one; from this many on, they are hashed.
+const FEW: usize = 16;
+
+/// The names of one object's members.
+struct Seen<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> Seen<'a> {
+    fn contains(&self, name: &str) -> bool {
+        self.few.iter().any(|seen| seen == name) || (!self.many.is_empty() && self.many.contains(name))
+    }
+
+    fn insert(&mut self, name: Cow<'a, str>) {
+        if self.few.len() < FEW {
+            self.few.push(name);
+        } else {
+            self.many.insert(name);
+        }
     }
 }
 
