@@ -14,6 +14,11 @@ ALTER TABLE audit_logs
     DROP COLUMN actor_type;
 
 DROP TABLE throttles;
+DROP TABLE imported_passwords;
+
+DROP INDEX idx_user_activities_created_at;
+DROP INDEX idx_user_sessions_ended;
+DROP INDEX idx_tokens_ended;
 ALTER TABLE password_reset_tokens
     DROP COLUMN purpose,
     DROP COLUMN tenant_id;

@@ -692,6 +692,8 @@ ALTER TABLE tokens
     ADD CONSTRAINT fk_tokens_grant_id FOREIGN KEY (grant_id)
         REFERENCES oauth_grants (id) ON DELETE CASCADE;
 CREATE INDEX idx_tokens_grant_id ON tokens (grant_id) WHERE grant_id IS NOT NULL;
+-- With idx_tokens_expired: what maintenance removes.
+CREATE INDEX idx_tokens_ended ON tokens (expires_at) WHERE status <> 'ACTIVE';
 
 CREATE TABLE oauth_consents (
     id         varchar(64) COLLATE "C" NOT NULL,
@@ -750,6 +752,8 @@ ALTER TABLE user_sessions
     ADD COLUMN ended_at timestamptz,
     ADD COLUMN end_reason varchar(64);
 UPDATE user_sessions SET auth_time = created_at;
+CREATE INDEX idx_user_sessions_ended ON user_sessions (expires_at) WHERE status <> 'ACTIVE';
+CREATE INDEX idx_user_activities_created_at ON user_activities (created_at);
 
 ALTER TABLE password_reset_tokens
     ADD COLUMN tenant_id varchar(64) COLLATE "C",
@@ -759,6 +763,23 @@ ALTER TABLE password_reset_tokens
     ALTER COLUMN tenant_id SET NOT NULL,
     ADD CONSTRAINT fk_password_reset_tokens_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
         REFERENCES users (tenant_id, id) ON DELETE CASCADE;
+
+-- A hash that another system made: it serves until the first sign-in, which
+-- replaces it by our own in users.password. Until then that column holds a hash
+-- that nothing verifies.
+CREATE TABLE imported_passwords (
+    user_id    varchar(64) COLLATE "C" NOT NULL,
+    tenant_id  varchar(64) COLLATE "C" NOT NULL,
+    scheme     varchar(32) COLLATE "C" NOT NULL,
+    hash       varchar(512) COLLATE "C" NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT imported_passwords_pkey PRIMARY KEY (user_id),
+    CONSTRAINT fk_imported_passwords_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_imported_passwords_scheme
+        CHECK (scheme IN ('bcrypt', 'pbkdf2-sha256', 'pbkdf2-sha512'))
+);
+CREATE INDEX idx_imported_passwords_tenant_id_user_id ON imported_passwords (tenant_id, user_id);
 
 CREATE TABLE throttles (
     key               varchar(128) COLLATE "C" NOT NULL,
@@ -799,8 +820,11 @@ CREATE TABLE idempotency_keys (
     route          varchar(255) COLLATE "C" NOT NULL,
     key            varchar(255) COLLATE "C" NOT NULL,
     request_digest varchar(64) COLLATE "C" NOT NULL,
-    status         bigint NOT NULL,
-    body           jsonb,
+    -- Null while the answer is not known: the change was made, or is being made.
+    status         bigint,
+    headers        jsonb NOT NULL DEFAULT '{}',
+    -- As it was sent, without what was secret in it.
+    body           text,
     secret_omitted boolean NOT NULL DEFAULT false,
     created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     expires_at     timestamptz NOT NULL,

@@ -782,6 +782,8 @@ ALTER TABLE tokens ADD COLUMN audience TEXT NOT NULL DEFAULT '[]' CHECK (json_va
 ALTER TABLE tokens ADD COLUMN rotated_at INTEGER;
 ALTER TABLE tokens ADD COLUMN successor_id TEXT;
 CREATE INDEX idx_tokens_grant_id ON tokens (grant_id) WHERE grant_id IS NOT NULL;
+-- With idx_tokens_expired: what maintenance removes.
+CREATE INDEX idx_tokens_ended ON tokens (expires_at) WHERE status <> 'ACTIVE';
 
 CREATE TABLE oauth_consents (
     id         TEXT NOT NULL PRIMARY KEY,
@@ -840,6 +842,8 @@ ALTER TABLE user_sessions ADD COLUMN remember INTEGER NOT NULL DEFAULT 0
 ALTER TABLE user_sessions ADD COLUMN ended_at INTEGER;
 ALTER TABLE user_sessions ADD COLUMN end_reason TEXT;
 UPDATE user_sessions SET auth_time = created_at;
+CREATE INDEX idx_user_sessions_ended ON user_sessions (expires_at) WHERE status <> 'ACTIVE';
+CREATE INDEX idx_user_activities_created_at ON user_activities (created_at);
 CREATE TRIGGER trg_user_sessions_auth_time AFTER INSERT ON user_sessions
 WHEN NEW.auth_time = 0
 BEGIN
@@ -868,6 +872,22 @@ ALTER TABLE password_reset_tokens_rebuilt RENAME TO password_reset_tokens;
 CREATE UNIQUE INDEX uq_password_reset_tokens_token ON password_reset_tokens (token);
 CREATE INDEX idx_password_reset_tokens_user_id ON password_reset_tokens (user_id);
 CREATE INDEX idx_password_reset_tokens_expires_at ON password_reset_tokens (expires_at);
+
+-- A hash that another system made: it serves until the first sign-in, which
+-- replaces it by our own in users.password. Until then that column holds a hash
+-- that nothing verifies.
+CREATE TABLE imported_passwords (
+    user_id    TEXT NOT NULL PRIMARY KEY,
+    tenant_id  TEXT NOT NULL,
+    scheme     TEXT NOT NULL,
+    hash       TEXT NOT NULL,
+    created_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT fk_imported_passwords_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_imported_passwords_scheme
+        CHECK (scheme IN ('bcrypt', 'pbkdf2-sha256', 'pbkdf2-sha512'))
+) STRICT;
+CREATE INDEX idx_imported_passwords_tenant_id_user_id ON imported_passwords (tenant_id, user_id);
 
 CREATE TABLE throttles (
     key               TEXT NOT NULL PRIMARY KEY,
@@ -907,8 +927,11 @@ CREATE TABLE idempotency_keys (
     route          TEXT NOT NULL,
     key            TEXT NOT NULL,
     request_digest TEXT NOT NULL,
-    status         INTEGER NOT NULL,
-    body           TEXT CHECK (json_valid(body)),
+    -- Null while the answer is not known: the change was made, or is being made.
+    status         INTEGER,
+    headers        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(headers)),
+    -- As it was sent, without what was secret in it.
+    body           TEXT,
     secret_omitted INTEGER NOT NULL DEFAULT 0 CHECK (secret_omitted IN (0, 1)),
     created_at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
     expires_at     INTEGER NOT NULL,

@@ -23,8 +23,13 @@ use directory::seeds::{ADMIN_ID, DEFAULT_TENANT_ID};
 use crate::sessions::{end_all_in, own_id, own_session};
 use crate::{Error, Result, Service, config_of};
 
-/// Hashes that the history keeps for each person at most.
+/// Hashes that the history keeps for each person at most, whatever the rules ask for.
 const HISTORY_MAX: i64 = 24;
+
+/// Hashes that the history keeps for each person of a tenant: as many as its rules look at.
+pub(crate) fn history_kept(tenant: &TenantRef) -> Result<i64> {
+    Ok(i64::from(config_of(tenant)?.password_policy.history_count).min(HISTORY_MAX))
+}
 
 /// A person's row as this slice needs it.
 #[derive(Clone)]
@@ -386,7 +391,7 @@ pub(crate) async fn replace_in(cx: &Cx, tx: &mut Tx, permit: &Permit, change: Ch
     if replaced.had_password {
         let id = cx.fresh_id::<base::id::Event>();
         store::remember(tx, id.as_str(), change.user_id, change.replaces, now).await?;
-        store::forget_old(tx, change.user_id, HISTORY_MAX).await?;
+        store::forget_old(tx, change.user_id, history_kept(&tenant)?).await?;
     }
     store::void_links(tx, &tenant.id, change.user_id, now).await?;
     let (sessions, grants) =

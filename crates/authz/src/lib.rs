@@ -25,6 +25,7 @@ pub mod principals;
 pub mod resources;
 pub mod roles;
 pub mod snapshot;
+pub mod sweep;
 
 pub use action::Action;
 pub use cx::{Actor, Core, Cx, Place, TenantRef};
@@ -33,3 +34,4 @@ pub use event::Event;
 pub use name::{Name, Target};
 pub use permit::{Permit, Purpose, Tx};
 pub use store::Rx;
+pub use sweep::{BATCH_ROWS, Swept};

@@ -17,6 +17,7 @@ mod fields;
 pub mod password;
 pub mod platforms;
 pub mod seeds;
+mod sweep;
 pub mod tenants;
 pub mod users;
 

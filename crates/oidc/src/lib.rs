@@ -23,6 +23,7 @@ pub mod keys;
 mod pages;
 pub mod protocol;
 pub mod secrets;
+mod sweep;
 pub mod token;
 
 use std::sync::Arc;

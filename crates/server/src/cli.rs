@@ -44,6 +44,9 @@ enum Command {
     /// Manages users on this host, next to the database.
     #[command(subcommand)]
     User(User),
+    /// Clears away what is over, as the server does by itself.
+    #[command(subcommand)]
+    Maintenance(Maintenance),
     /// Checks the configuration.
     #[command(subcommand, name = "config")]
     Configuration(Configuration),
@@ -87,6 +90,12 @@ enum User {
         #[arg(long)]
         permanent: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Maintenance {
+    /// Runs every job once and prints what it did.
+    Run,
 }
 
 #[derive(Debug, Subcommand)]
@@ -188,6 +197,7 @@ fn dispatch(cli: Cli, begun: Instant) -> Result<(), Failure> {
             Command::User(User::SetPassword { username, tenant, permanent }) => {
                 host::set_password(&config, &tenant, &username, permanent).await
             }
+            Command::Maintenance(Maintenance::Run) => host::maintain(&config).await,
             Command::Openapi => host::openapi(&config).await,
             Command::Login(_) | Command::Token(_) | Command::Configuration(_) => Ok(()),
         }

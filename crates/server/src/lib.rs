@@ -3,7 +3,8 @@
 //! No domain rule lives here: whatever decides something belongs to a slice. A library so that the
 //! whole-app tests and the benchmarks can use the same composition root.
 //!
-//! Reading order: [`config`], [`app`], `context`, [`bootstrap`], [`serve`], [`cli`].
+//! Reading order: [`config`], [`app`], `context`, [`bootstrap`], [`serve`], `maintenance`,
+//! [`cli`].
 
 mod access_log;
 pub mod app;
@@ -13,6 +14,7 @@ pub mod config;
 mod context;
 mod docs;
 mod errors;
+mod maintenance;
 mod metrics;
 pub mod serve;
 

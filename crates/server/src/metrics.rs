@@ -31,6 +31,18 @@ pub(crate) fn install() -> Result<PrometheusHandle, String> {
     metrics::describe_counter!(COUNT, "HTTP requests by route and status");
     metrics::describe_counter!("auth_total", "sign-ins tried");
     metrics::describe_counter!("auth_failure_total", "sign-ins refused, by reason");
+    metrics::describe_counter!("maintenance_rows_total", "rows that maintenance cleared away, by kind");
+    metrics::describe_counter!("maintenance_failures_total", "maintenance jobs that failed, by job");
+    metrics::describe_gauge!(
+        "maintenance_last_success_timestamp_seconds",
+        metrics::Unit::Seconds,
+        "when a maintenance job last succeeded on this node, by job"
+    );
+    metrics::describe_gauge!(
+        "maintenance_duration_ms",
+        metrics::Unit::Milliseconds,
+        "how long a maintenance job last took, by job"
+    );
     Ok(handle)
 }
 

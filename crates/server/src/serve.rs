@@ -11,14 +11,12 @@ use crate::access_log::AccessLog;
 use crate::app::{self, Services, StartError};
 use crate::bootstrap::{self, Notices};
 use crate::config::Config;
-use crate::metrics;
+use crate::{maintenance, metrics};
 
 /// How often a node looks for what others changed.
 const REFRESH_EVERY: Duration = Duration::from_millis(500);
 /// How long events may wait for the database at the end.
 const CLOSE_MAX: Duration = Duration::from_secs(20);
-/// How often what is over is cleared away.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long requests in flight may take after the signal to end.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
@@ -47,7 +45,7 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
     }
     let (stop, stopped) = watch::channel(false);
     let refresher = tokio::spawn(refresh(services.clone(), stopped.clone()));
-    let sweeper = tokio::spawn(sweep(services.clone(), stopped.clone()));
+    let maintainer = tokio::spawn(maintenance::work(services.clone(), stopped.clone()));
     announce(&config, &services, &notices, begun);
     if guard_later {
         tokio::spawn(note_default_password(services.clone(), config.clone()));
@@ -69,7 +67,7 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
         Err(_) => tracing::warn!("requests were still in flight after {} s", DRAIN_MAX.as_secs()),
     }
     drop(refresher.await);
-    drop(sweeper.await);
+    drop(maintainer.await);
     // A database that is away must not keep the process from ending.
     let closing = async {
         services.core.flush_audit().await;
@@ -114,19 +112,6 @@ async fn refresh(services: Services, mut stopped: watch::Receiver<bool>) {
                 away = true;
             }
             Err(_) => {}
-        }
-    }
-}
-
-/// Clears away what is over, in small batches.
-async fn sweep(services: Services, mut stopped: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
-        }
-        if let Err(error) = services.authn.sweep().await {
-            tracing::warn!(?error, "what is over could not be cleared away; trying again later");
         }
     }
 }

@@ -8,7 +8,7 @@
 //! input can become SQL.
 //!
 //! Reading order: [`sql`], [`value`], [`pool`], [`list`], [`audit`], [`outbox`], [`search`],
-//! [`migrate`].
+//! [`migrate`], [`upkeep`].
 
 pub mod audit;
 mod error;
@@ -22,6 +22,7 @@ pub mod search;
 pub mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod upkeep;
 pub mod value;
 
 pub use audit::{AuditRow, Outcome};

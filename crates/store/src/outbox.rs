@@ -92,3 +92,24 @@ pub async fn fail(tx: &mut Tx, job: &Job, error: &str, now: Timestamp) -> Result
     .await?;
     Ok(())
 }
+
+/// The statement that removes jobs that were done before an instant.
+pub fn done_before(before: Timestamp, limit: i64) -> Sql {
+    Sql::new(
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox \
+         WHERE done_at IS NOT NULL AND done_at < $1 ORDER BY done_at LIMIT $2)",
+    )
+    .bind(before)
+    .bind(limit)
+}
+
+/// The statement that removes jobs that were tried [`ATTEMPTS_MAX`] times, the last time before an instant.
+pub fn dead_before(before: Timestamp, limit: i64) -> Sql {
+    Sql::new(
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox \
+         WHERE done_at IS NULL AND not_before < $1 AND attempts >= $2 ORDER BY not_before, id LIMIT $3)",
+    )
+    .bind(before)
+    .bind(ATTEMPTS_MAX)
+    .bind(limit)
+}

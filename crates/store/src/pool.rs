@@ -421,6 +421,14 @@ impl Tx {
         self.events.push(event);
     }
 
+    /// Which database it is in, for the files of this crate that differ by database.
+    pub(crate) fn backend(&self) -> Backend {
+        match self.rx.conn {
+            Conn::Sqlite(_) | Conn::SqliteTx(_) => Backend::Sqlite,
+            Conn::Postgres(_) | Conn::PostgresTx(_) => Backend::Postgres,
+        }
+    }
+
     /// How many events are waiting for the commit.
     pub fn events_recorded(&self) -> usize {
         self.events.len()

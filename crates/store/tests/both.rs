@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
+use std::collections::BTreeSet;
+
 use base::Timestamp;
 use serde_json::{Value, json};
 use store::testing::TestDb;
-use store::{FromRow, Quiet, Row, Sql, Store, StoreError, StoreOptions, migrate};
+use store::{FromRow, Quiet, Row, Sql, Store, StoreError, StoreOptions, migrate, upkeep};
 
 #[derive(Debug, Clone, PartialEq)]
 struct Probe {
@@ -395,5 +397,84 @@ async fn the_character_nul_is_refused_alike_and_keeps_no_event_from_the_log() {
         let details: Value = rx.one(read("details")).await.unwrap();
         assert_eq!(resource, "x\u{fffd}");
         assert_eq!(details, json!({ "a\u{fffd}": ["b\u{fffd}"] }));
+    }
+}
+
+/// Tables that are made and dropped as parts of another: the months of the audit log.
+fn is_month(table: &str) -> bool {
+    table.strip_prefix("audit_logs_").is_some_and(|month| month.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_says_what_bounds_its_growth() {
+    let page = include_str!("../../../docs/maintenance.md");
+    let (_, table) = page.split_once("## What bounds each table").unwrap();
+    let documented: BTreeSet<String> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+
+    let mut existing = BTreeSet::new();
+    for db in TestDb::both().await {
+        let text = match db.backend() {
+            store::Backend::Sqlite => {
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            }
+            store::Backend::Postgres => {
+                "SELECT CAST(tablename AS text) AS name FROM pg_tables WHERE schemaname = 'public'"
+            }
+        };
+        let mut rx = db.store.begin_read().await.unwrap();
+        existing.extend(rx.all::<String>(Sql::new(text)).await.unwrap().into_iter().filter(|t| !is_month(t)));
+    }
+
+    let missing: Vec<&String> = existing.difference(&documented).collect();
+    let left_over: Vec<&String> = documented.difference(&existing).collect();
+    assert!(missing.is_empty(), "docs/maintenance.md says nothing of {missing:?}");
+    assert!(left_over.is_empty(), "docs/maintenance.md names {left_over:?}, which do not exist");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_at_a_time_has_the_lead_and_its_death_gives_it_back() {
+    let db = TestDb::postgres().await;
+    let other = Store::open(&StoreOptions::new(&db.url)).await.unwrap();
+
+    let first = upkeep::lead(&db.store).await.unwrap();
+    assert!(first.is_some());
+    assert!(upkeep::lead(&other).await.unwrap().is_none());
+    drop(first);
+    // The server notices the closed connection by itself, soon after.
+    let taken = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        loop {
+            if let Some(lead) = upkeep::lead(&other).await.unwrap() {
+                return lead;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    taken.await.unwrap();
+
+    let alone = TestDb::sqlite().await;
+    assert!(upkeep::lead(&alone.store).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_are_made_ahead_once() {
+    for db in TestDb::both().await {
+        if db.backend() == store::Backend::Postgres {
+            let month = "DO $$ BEGIN EXECUTE format('DROP TABLE audit_logs_%s', \
+                 to_char(now() AT TIME ZONE 'UTC' + interval '3 months', 'YYYY_MM')); END $$";
+            store::testing::run_script(&db.store, month).await;
+        }
+        let mut made = Vec::new();
+        for _ in 0..2 {
+            let mut tx = db.store.begin_write(None).await.unwrap();
+            made.push(upkeep::prepare_ahead(&mut tx).await.unwrap());
+            tx.commit_quietly(Quiet::Housekeeping).await.unwrap();
+        }
+
+        let first = u64::from(db.backend() == store::Backend::Postgres);
+        assert_eq!(made, [first, 0]);
     }
 }

@@ -226,3 +226,33 @@ async fn the_host_sets_a_password_by_name() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_keeps_what_the_rules_look_at_and_shrinks_with_them() {
+    for world in World::both().await {
+        for number in 1..=7 {
+            let old = if number == 1 { PASSWORD.to_owned() } else { format!("{OTHER}-{}", number - 1) };
+            let cx = world.within(&world.sign_in("maria", &old).await).await;
+            world.clock.advance_seconds(1);
+            let new = format!("{OTHER}-{number}");
+            world.service.change_own_password(&cx, secret(&old), secret(&new)).await.unwrap();
+        }
+        let kept = "SELECT count(*) AS n FROM password_history WHERE user_id = $1";
+        assert_eq!(world.one::<i64>(Sql::new(kept).bind(&world.maria)).await, 5);
+        assert_eq!(authz::Swept::total(&world.service.sweep_history().await.unwrap()), 0);
+
+        let fewer = serde_json::json!({ "password_policy": { "history_count": 2 } });
+        let sql = Sql::new("UPDATE tenants SET config = $1 WHERE id = $2");
+        let cx = world.system();
+        let permit = cx.purpose(authz::Purpose::Bootstrap);
+        let mut tx = cx.write(&permit).await.unwrap();
+        tx.execute(sql.bind(&fewer).bind(&world.tenant.id)).await.unwrap();
+        tx.decisions_change(&permit);
+        tx.commit_housekeeping().await.unwrap();
+        let swept = world.service.sweep_history().await.unwrap();
+
+        assert_eq!(authz::Swept::total(&swept), 3);
+        let newest = Sql::new("SELECT max(changed_at) AS at FROM password_history WHERE user_id = $1");
+        assert_eq!(world.one::<base::Timestamp>(newest.bind(&world.maria)).await, world.core.now());
+    }
+}

@@ -7,4 +7,5 @@ mod matrix;
 mod nouns;
 mod queue;
 mod snapshots;
+mod sweep;
 mod world;

@@ -6,4 +6,5 @@ mod flow;
 mod hostile;
 mod service;
 mod stops;
+mod sweep;
 mod world;

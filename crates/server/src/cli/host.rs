@@ -10,8 +10,8 @@ use store::migrate;
 
 use super::{Failure, print, say};
 use crate::app::{self, Services};
-use crate::bootstrap;
 use crate::config::Config;
+use crate::{bootstrap, maintenance};
 
 /// A password of more bytes than this is no password (bcrypt reads 72).
 const PASSWORD_BYTES_MAX: u64 = 4096;
@@ -154,6 +154,38 @@ fn read_hidden(prompt: &str) -> Result<Secret<String>, Failure> {
     say("");
     read.map_err(unreadable)?;
     Ok(Secret::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+pub(super) async fn maintain(config: &Config) -> Result<(), Failure> {
+    let services = open(config).await?;
+    let outcome = run_jobs(&services).await;
+    close(&services).await;
+    outcome
+}
+
+/// Runs every job, also after one that failed.
+async fn run_jobs(services: &Services) -> Result<(), Failure> {
+    let Some(lead) = store::upkeep::lead(services.core.store()).await.map_err(failed)? else {
+        return Err(Failure::Failed("another node is at it; try again in a minute".to_owned()));
+    };
+    let mut failures = Vec::new();
+    let mut total = 0;
+    for job in maintenance::JOBS {
+        match maintenance::run(services, job).await {
+            Ok(swept) => {
+                total += authz::Swept::total(&swept);
+                for done in maintenance::rows(&swept) {
+                    print(&format!("{:24} {}\n", done.kind, done.rows));
+                }
+            }
+            Err(problem) => failures.push(format!("{}: {}", job.name, problem.private_chain())),
+        }
+    }
+    drop(lead);
+    if total == 0 {
+        print("nothing to clear away\n");
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Failure::Failed(failures.join("\n"))) }
 }
 
 pub(super) async fn openapi(config: &Config) -> Result<(), Failure> {

@@ -15,5 +15,6 @@ mod apply;
 mod catalogue;
 mod crash;
 mod harness;
+mod maintenance;
 mod relying_parties;
 mod tokens;
