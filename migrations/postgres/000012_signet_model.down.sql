@@ -116,6 +116,14 @@ ALTER TABLE users
     DROP COLUMN must_change_password,
     DROP COLUMN email_key,
     DROP COLUMN username_key;
+ALTER TABLE users
+    ALTER COLUMN phone TYPE varchar(32),
+    ALTER COLUMN display_name TYPE varchar(128),
+    ALTER COLUMN first_name TYPE varchar(64),
+    ALTER COLUMN last_name TYPE varchar(64),
+    ALTER COLUMN locale TYPE varchar(16),
+    ALTER COLUMN timezone TYPE varchar(64),
+    ALTER COLUMN position TYPE varchar(128);
 CREATE UNIQUE INDEX uq_users_tenant_id_username ON users (tenant_id, username)
     WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_users_tenant_id_email ON users (tenant_id, email)

@@ -86,6 +86,15 @@ ALTER TABLE users
     ADD COLUMN password_set boolean NOT NULL DEFAULT true,
     ADD COLUMN password_changed_at timestamptz,
     ADD COLUMN version bigint NOT NULL DEFAULT 1;
+-- What lists are filtered and sorted by is compared byte by byte, as on SQLite.
+ALTER TABLE users
+    ALTER COLUMN phone TYPE varchar(32) COLLATE "C",
+    ALTER COLUMN display_name TYPE varchar(128) COLLATE "C",
+    ALTER COLUMN first_name TYPE varchar(64) COLLATE "C",
+    ALTER COLUMN last_name TYPE varchar(64) COLLATE "C",
+    ALTER COLUMN locale TYPE varchar(16) COLLATE "C",
+    ALTER COLUMN timezone TYPE varchar(64) COLLATE "C",
+    ALTER COLUMN position TYPE varchar(128) COLLATE "C";
 
 ALTER TABLE users DISABLE TRIGGER trg_users_updated_at;
 UPDATE users SET username_key = lower(username), email_key = lower(email);

@@ -41,6 +41,8 @@ nouns! {
     Principal = "principal", PrincipalId;
     /// A person's account in one tenant.
     User = "user", UserId;
+    /// A department of a tenant.
+    Department = "department", DepartmentId;
     /// A role of a tenant.
     Role = "role", RoleId;
     /// A group of principals of a tenant.

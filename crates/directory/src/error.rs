@@ -22,11 +22,19 @@ pub enum Error {
         /// The stable code.
         code: &'static str,
     },
+    /// A value that a deleted person had now belongs to somebody else: its field and its stable code.
+    #[error("another user has this one's {field} now; give that user another and restore again")]
+    Retaken {
+        /// The field.
+        field: &'static str,
+        /// The stable code.
+        code: &'static str,
+    },
     /// Values are wrong, each with its pointer.
     #[error("the body does not fit")]
     Invalid(Vec<FieldError>),
     /// The person's status does not allow that change.
-    #[error("a user whose status is `{}` cannot be {done}", from.word())]
+    #[error("a user whose status is `{}` cannot be {done}, only {}", from.word(), from.steps())]
     IllegalStatusChange {
         /// The status it has.
         from: UserStatus,
@@ -129,6 +137,7 @@ impl From<Error> for Problem {
                 let detail = format!("this {field} is taken; choose another");
                 Self::new(Kind::Conflict, code, detail.clone()).field(format!("/{field}"), code, detail)
             }
+            Error::Retaken { code, .. } => Self::new(Kind::Conflict, code, text),
             Error::Invalid(fields) => {
                 fields.into_iter().fold(Self::new(Kind::Invalid, "invalid_body", text), |problem, field| {
                     problem.field(field.pointer, &field.code, field.detail)

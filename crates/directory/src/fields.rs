@@ -12,6 +12,8 @@ const URL_CHARS_MAX: usize = 2048;
 const JSON_BYTES_MAX: usize = 16 * 1024;
 /// The deepest JSON value that is stored.
 const JSON_DEPTH_MAX: usize = 16;
+/// The longest name of an attribute, in bytes.
+const ATTRIBUTE_NAME_BYTES_MAX: usize = 64;
 
 /// The wrong fields found so far.
 #[derive(Default)]
@@ -114,6 +116,23 @@ impl Fields {
         }
     }
 
+    /// Checks a person's attributes: an object that can be stored, with names that policies can refer to.
+    pub(crate) fn attributes(&mut self, pointer: &str, value: &Value) {
+        let before = self.0.len();
+        self.object(pointer, value);
+        if self.0.len() > before {
+            return;
+        }
+        if let Some(name) = strange_name(value) {
+            let found: String = name.chars().take(32).collect();
+            let detail = format!(
+                "found the name `{found}`, expected 1 to {ATTRIBUTE_NAME_BYTES_MAX} of `A-Z a-z 0-9 _ . : -`, \
+                 beginning with a letter or `_`"
+            );
+            self.wrong(pointer, "invalid_attribute_name", detail);
+        }
+    }
+
     /// Fails with all wrong fields, if there are any.
     pub(crate) fn finish(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
@@ -132,6 +151,23 @@ fn is_storable(value: &Value, depth_left: usize) -> bool {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
+}
+
+/// The first name, at any depth, that is none for an attribute. Recursion ends: the depth is checked before.
+fn strange_name(value: &Value) -> Option<&str> {
+    match value {
+        Value::Object(members) => members.iter().find_map(|(name, item)| {
+            if is_attribute_name(name) { strange_name(item) } else { Some(name.as_str()) }
+        }),
+        Value::Array(items) => items.iter().find_map(strange_name),
+        _ => None,
+    }
+}
+
+fn is_attribute_name(name: &str) -> bool {
+    (1..=ATTRIBUTE_NAME_BYTES_MAX).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
 }
 
 /// Applies a JSON merge patch: RFC 7396 section 2, `MergePatch`.
@@ -190,6 +226,23 @@ mod tests {
             let mut fields = Fields::default();
             fields.url("/avatar_url", Some(url));
             assert_eq!(fields.finish().is_ok(), fits, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_has_a_name_that_a_policy_can_write() {
+        for (value, fits) in [
+            (json!({"team": 1, "_x": {"a.b:c-d": [{"E9": null}]}}), true),
+            (json!({"": 1}), false),
+            (json!({"9a": 1}), false),
+            (json!({"a b": 1}), false),
+            (json!({"部门": 1}), false),
+            (json!({"a": [{"b": {"__proto__ ": 1}}]}), false),
+            (json!({"x".repeat(65): 1}), false),
+        ] {
+            let mut fields = Fields::default();
+            fields.attributes("/attributes", &value);
+            assert_eq!(fields.finish().is_ok(), fits, "{value}");
         }
     }
 

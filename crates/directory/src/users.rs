@@ -2,17 +2,19 @@
 
 mod change;
 pub(crate) mod http;
+mod list;
 mod status;
 mod store;
 
 use authz::{Action, Actor, Cx, Event, Permit, Rx, Target, Tx, principals, roles};
 use base::Timestamp;
-use base::id::{PrincipalId, TenantId, UserId};
+use base::id::{DepartmentId, PrincipalId, TenantId, UserId};
 use base::text::{Username, name_key};
 use serde_json::{Value, json};
 use web::IfMatch;
 
 pub use change::{OwnChange, UserChange};
+pub use list::{UserList, UserQuery, list_in, list_users};
 pub use status::{StatusChange, UserStatus};
 
 use crate::config::TenantConfig;
@@ -25,6 +27,8 @@ pub const LOCALE_DEFAULT: &str = "zh-CN";
 pub const TIMEZONE_DEFAULT: &str = "Asia/Shanghai";
 /// The longest folded user name, in characters.
 const USERNAME_KEY_CHARS_MAX: usize = 255;
+/// The longest name of what somebody does, in characters.
+const POSITION_CHARS_MAX: usize = 128;
 
 /// A person's account. Never carries the password hash.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +59,10 @@ pub struct User {
     pub locale: String,
     /// The name of a time zone.
     pub timezone: String,
+    /// What the person does in the organisation.
+    pub position: Option<String>,
+    /// The department that the person mainly belongs to.
+    pub primary_department_id: Option<DepartmentId>,
     /// What the tenant keeps about the person besides; an object.
     pub attributes: Value,
     /// Whether the account is in use.
@@ -102,6 +110,10 @@ pub struct NewUser {
     pub locale: Option<String>,
     /// A time zone; [`TIMEZONE_DEFAULT`] where none.
     pub timezone: Option<String>,
+    /// What the person does in the organisation.
+    pub position: Option<String>,
+    /// The department that the person mainly belongs to.
+    pub primary_department_id: Option<DepartmentId>,
     /// What the tenant keeps about the person besides; an object.
     pub attributes: Value,
     /// The hash of the password, or [`PasswordHash::unusable`].
@@ -128,6 +140,8 @@ impl NewUser {
             avatar_url: None,
             locale: None,
             timezone: None,
+            position: None,
+            primary_department_id: None,
             attributes: json!({}),
             password,
             password_set: true,
@@ -172,55 +186,6 @@ pub struct Profile {
     pub updated_at: Timestamp,
 }
 
-/// Which people to list.
-#[derive(Debug, Clone)]
-pub struct UserQuery {
-    /// Only those whose user name or e-mail address begins with this folded text, or whose phone number
-    /// it is.
-    pub q: Option<String>,
-    /// Only those of this status; none is everybody who is not deleted.
-    pub status: Option<UserStatus>,
-    /// The order.
-    pub sort: UserSort,
-    /// Only those after this position.
-    pub after: Option<UserPosition>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// The order of a list of people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserSort {
-    /// By folded user name.
-    Username {
-        /// From the last to the first.
-        descending: bool,
-    },
-    /// By the time of creation.
-    CreatedAt {
-        /// From the newest to the oldest.
-        descending: bool,
-    },
-}
-
-/// Where a page ended: the sort key and the id of the last person scanned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UserPosition {
-    /// In order of user names.
-    Username(String, String),
-    /// In order of creation.
-    CreatedAt(Timestamp, String),
-}
-
-/// Some people, and where to go on.
-#[derive(Debug, Clone)]
-pub struct UserList {
-    /// Those whom the caller may read.
-    pub items: Vec<User>,
-    /// The last position scanned; none on the last page.
-    pub next: Option<UserPosition>,
-}
-
 /// Adds a person to the caller's tenant, with the tenant's default role.
 ///
 /// Fails like [`create_user_in`].
@@ -262,6 +227,8 @@ pub(crate) async fn insert_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewUse
         avatar_url: new.avatar_url,
         locale: new.locale.unwrap_or_else(|| LOCALE_DEFAULT.to_owned()),
         timezone: new.timezone.unwrap_or_else(|| TIMEZONE_DEFAULT.to_owned()),
+        position: new.position,
+        primary_department_id: new.primary_department_id,
         attributes: new.attributes,
         status: UserStatus::Active,
         must_change_password: new.must_change_password,
@@ -273,6 +240,7 @@ pub(crate) async fn insert_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewUse
         version: 1,
     };
     check(&user)?;
+    check_department(tx, None, &user).await?;
     store::insert(tx, &user, &new.password).await?;
     principals::insert_in(tx, &user.tenant_id, &user.id.cast(), principals::PrincipalKind::User, true)
         .await?;
@@ -325,28 +293,15 @@ pub async fn load_own_user(cx: &Cx) -> Result<User> {
     find(&mut rx, permit.own_tenant()?, &id).await?.ok_or(Error::NotFound("user"))
 }
 
-/// People of the caller's tenant, page by page. Whom the caller may not read is left out.
-pub async fn list_users(cx: &Cx, query: &UserQuery) -> Result<UserList> {
-    let permit = cx.authorize(Action::UserRead, &Target::all("user")).await?;
-    let mut rx = cx.read(&permit).await?;
-    let scanned = store::list(&mut rx, permit.own_tenant()?, query).await?;
-    drop(rx);
-    let full = scanned.len() >= usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let next = scanned.last().filter(|_| full).map(|last| query.sort.position_of(last));
-    let mut items = Vec::with_capacity(scanned.len());
-    for user in scanned {
-        if cx.may(Action::UserRead, &Target::member(&user.id)).await? {
-            items.push(user);
-        }
-    }
-    Ok(UserList { items, next })
-}
-
 /// Changes a person of the caller's tenant.
 ///
-/// Fails like [`update_user_in`], and with 412 where `if_match` does not hold.
+/// Fails like [`update_user_in`], and with 412 where `if_match` does not hold. Whether the password must be
+/// changed is for those to say who may reset it.
 pub async fn update_user(cx: &Cx, id: &UserId, if_match: &IfMatch, change: UserChange) -> Result<User> {
     let permit = cx.authorize(Action::UserUpdate, &Target::member(id)).await?;
+    if change.must_change_password.is_some() {
+        cx.authorize(Action::UserResetPassword, &Target::member(id)).await?;
+    }
 
     let mut tx = cx.write(&permit).await?;
     let found = load(&mut tx, &permit, id).await?;
@@ -392,6 +347,7 @@ async fn save_in(cx: &Cx, tx: &mut Tx, permit: &Permit, found: &User, user: User
         return Err(Error::NotFound("user"));
     }
     check(&user)?;
+    check_department(tx, Some(found), &user).await?;
     if store::update(tx, &user, cx.now()).await? == 0 {
         return Err(Error::Stale);
     }
@@ -438,7 +394,7 @@ pub async fn delete_user(cx: &Cx, id: &UserId, if_match: &IfMatch) -> Result<()>
 /// active person is allowed anything.
 ///
 /// Fails with [`Error::IllegalStatusChange`], [`Error::Outranked`], [`Error::Own`] for the caller's own
-/// account, and with [`Error::Taken`] where a restored name has a new owner.
+/// account, and with [`Error::Retaken`] where a restored name has a new owner.
 pub async fn change_status_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -455,7 +411,11 @@ pub async fn change_status_in(
     };
     let deleted_at = (status == UserStatus::Deleted).then(|| cx.now());
     let user = User { status, deleted_at, ..found.clone() };
-    if store::update_status(tx, &user, cx.now()).await? == 0 {
+    let written = store::update_status(tx, &user, cx.now()).await.map_err(|error| match error {
+        Error::Taken { field, code } => Error::Retaken { field, code },
+        other => other,
+    })?;
+    if written == 0 {
         return Err(Error::Stale);
     }
     principals::set_active_in(tx, permit, &user.id.cast(), status == UserStatus::Active).await?;
@@ -484,12 +444,6 @@ pub async fn find(rx: &mut Rx, tenant: &TenantId, id: &UserId) -> Result<Option<
 /// The person of this user name in a tenant, deleted ones excepted, for verbs that already hold a permit.
 pub async fn find_by_username(rx: &mut Rx, tenant: &TenantId, username: &Username) -> Result<Option<User>> {
     Ok(store::find_by_username_key(rx, tenant, username.key()).await?)
-}
-
-/// All people of a tenant who are not deleted, by user name, at most `limit` of them after the given folded
-/// name: for exports, by verbs that already hold a permit.
-pub async fn list_in(rx: &mut Rx, tenant: &TenantId, query: &UserQuery) -> Result<Vec<User>> {
-    Ok(store::list(rx, tenant, query).await?)
 }
 
 /// Refuses to act on a person who holds roles that the caller does not.
@@ -527,24 +481,25 @@ fn check(user: &User) -> Result<()> {
     fields.url("/avatar_url", user.avatar_url.as_deref());
     fields.locale("/locale", &user.locale);
     fields.timezone("/timezone", &user.timezone);
-    fields.object("/attributes", &user.attributes);
+    fields.line("/position", user.position.as_deref(), POSITION_CHARS_MAX);
+    fields.attributes("/attributes", &user.attributes);
     fields.finish()
+}
+
+/// Checks that a department that the person newly belongs to is one of the tenant.
+async fn check_department(rx: &mut Rx, before: Option<&User>, user: &User) -> Result<()> {
+    let Some(id) = &user.primary_department_id else { return Ok(()) };
+    let same = before.is_some_and(|before| before.primary_department_id.as_ref() == Some(id));
+    if same || store::has_department(rx, &user.tenant_id, id).await? {
+        return Ok(());
+    }
+    let detail = "there is no such department in this tenant";
+    Err(Error::invalid("/primary_department_id", "unknown_department", detail))
 }
 
 impl User {
     fn email_key(&self) -> Option<String> {
         self.email.as_deref().map(name_key)
-    }
-}
-
-impl UserSort {
-    /// The position of a person in this order.
-    pub fn position_of(self, user: &User) -> UserPosition {
-        let id = user.id.to_string();
-        match self {
-            Self::Username { .. } => UserPosition::Username(user.username.key().to_owned(), id),
-            Self::CreatedAt { .. } => UserPosition::CreatedAt(user.created_at, id),
-        }
     }
 }
 

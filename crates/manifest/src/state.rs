@@ -155,7 +155,7 @@ impl State {
     }
 
     async fn load_users(&mut self, rx: &mut Rx, tenant: &TenantId, wanted: &Wanted) -> Result<()> {
-        use directory::users::{UserQuery, UserSort, find_by_username, list_in};
+        use directory::users::{UserQuery, find_by_username, list_in};
         let mut users = Vec::new();
         match wanted {
             Wanted::Named(names) => {
@@ -166,15 +166,13 @@ impl State {
                 }
             }
             Wanted::All => {
-                let sort = UserSort::Username { descending: false };
-                let mut query = UserQuery { q: None, status: None, sort, after: None, limit: PAGE };
+                let mut query = UserQuery::all(PAGE);
                 loop {
                     let page = list_in(rx, tenant, &query).await?;
-                    query.after = page.last().map(|last| sort.position_of(last));
-                    let last = page.len() < PAGE as usize;
-                    users.extend(page);
+                    users.extend(page.items);
                     check_count("users", users.len())?;
-                    if last {
+                    query.after = page.next;
+                    if query.after.is_none() {
                         break;
                     }
                 }

@@ -1,5 +1,6 @@
 //! Changes of a person's data, as merge patches give them.
 
+use base::id::DepartmentId;
 use base::text::Username;
 use serde_json::Value;
 use web::Field;
@@ -33,8 +34,14 @@ pub struct UserChange {
     pub locale: Field<String>,
     /// A time zone.
     pub timezone: Field<String>,
+    /// What the person does.
+    pub position: Field<String>,
+    /// The department.
+    pub primary_department_id: Field<DepartmentId>,
     /// A merge patch over the attributes; null empties them.
     pub attributes: Field<Value>,
+    /// Whether the password must be changed before anything else.
+    pub must_change_password: Option<bool>,
 }
 
 /// What everybody may change about themselves.
@@ -87,6 +94,9 @@ impl UserChange {
         user.locale = self.locale.applied_to(Some(user.locale)).unwrap_or_else(|| LOCALE_DEFAULT.to_owned());
         user.timezone =
             self.timezone.applied_to(Some(user.timezone)).unwrap_or_else(|| TIMEZONE_DEFAULT.to_owned());
+        user.position = self.position.applied_to(user.position);
+        user.primary_department_id = self.primary_department_id.applied_to(user.primary_department_id);
+        user.must_change_password = self.must_change_password.unwrap_or(user.must_change_password);
         match self.attributes {
             Field::Absent => {}
             Field::Null => user.attributes = serde_json::json!({}),
@@ -110,7 +120,10 @@ pub(super) fn changed_fields(before: &User, after: &User) -> Vec<&'static str> {
         ("avatar_url", before.avatar_url != after.avatar_url),
         ("locale", before.locale != after.locale),
         ("timezone", before.timezone != after.timezone),
+        ("position", before.position != after.position),
+        ("primary_department_id", before.primary_department_id != after.primary_department_id),
         ("attributes", before.attributes != after.attributes),
+        ("must_change_password", before.must_change_password != after.must_change_password),
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))

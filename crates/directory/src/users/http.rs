@@ -1,10 +1,11 @@
 //! Routes, request and response types of users.
 
+mod list;
+
 use authz::Cx;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base::id::UserId;
+use base::id::{DepartmentId, UserId};
 use base::text::{Username, name_key, parse_username};
 use base::{Kind, Problem, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,12 +14,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::openapi::{EditProblems, Problems, WriteProblems};
-use web::{Failure, Field, IfMatch, Json, MergePatch, Page, PageQuery, Paged, Path, etag};
+use web::{Failure, Field, IfMatch, Json, MergePatch, Path, etag};
 
-use super::{
-    NewUser, OwnChange, StatusChange, User, UserChange, UserList, UserPosition, UserQuery, UserSort,
-    UserStatus,
-};
+use super::{NewUser, OwnChange, StatusChange, User, UserChange, UserStatus};
 use crate::{Error, Service};
 
 /// The longest search text, in characters.
@@ -27,7 +25,7 @@ const Q_CHARS_MAX: usize = 128;
 /// The routes, relative to a tenant.
 pub(crate) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
-        .routes(routes!(list, create))
+        .routes(routes!(list::list, create))
         .routes(routes!(read_own, update_own))
         .routes(routes!(read_by_username))
         .routes(routes!(read, update, delete))
@@ -59,6 +57,10 @@ pub(crate) struct UserBody {
     locale: String,
     /// The name of a time zone.
     timezone: String,
+    /// What the person does in the organisation.
+    position: Option<String>,
+    /// The department that the person mainly belongs to.
+    primary_department_id: Option<String>,
     /// What the tenant keeps about the person besides.
     #[schema(value_type = Object)]
     attributes: Value,
@@ -125,6 +127,8 @@ impl From<User> for UserBody {
             avatar_url: user.avatar_url,
             locale: user.locale,
             timezone: user.timezone,
+            position: user.position,
+            primary_department_id: user.primary_department_id.map(|id| id.to_string()),
             attributes: user.attributes,
             status: user.status.into(),
             must_change_password: user.must_change_password,
@@ -169,7 +173,13 @@ pub(crate) struct NewUserBody {
     locale: Option<String>,
     /// A time zone; `Asia/Shanghai` where absent.
     timezone: Option<String>,
-    /// What the tenant keeps about the person besides; at most 16 KB.
+    /// What the person does in the organisation; at most 128 characters.
+    position: Option<String>,
+    /// A department of the tenant.
+    #[schema(value_type = Option<String>)]
+    primary_department_id: Option<DepartmentId>,
+    /// What the tenant keeps about the person besides: at most 16 KB and 16 levels, names of 1 to 64 of
+    /// `A-Z a-z 0-9 _ . : -`.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     attributes: Option<Value>,
@@ -188,6 +198,8 @@ impl NewUserBody {
             avatar_url: self.avatar_url,
             locale: self.locale,
             timezone: self.timezone,
+            position: self.position,
+            primary_department_id: self.primary_department_id,
             attributes: self.attributes.unwrap_or_else(|| serde_json::json!({})),
             ..NewUser::without_password(cx, username(&self.username)?)
         })
@@ -238,10 +250,21 @@ pub(crate) struct UserPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     timezone: Field<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    position: Field<String>,
+    /// A department of the tenant.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    primary_department_id: Field<DepartmentId>,
     /// Merged into what is there; null empties it.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     attributes: Field<Value>,
+    /// Whether the password must be changed before anything else; needs `user:reset_password` too.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    must_change_password: Field<bool>,
 }
 
 impl UserPatch {
@@ -258,7 +281,10 @@ impl UserPatch {
             avatar_url: self.avatar_url,
             locale: self.locale,
             timezone: self.timezone,
+            position: self.position,
+            primary_department_id: self.primary_department_id,
             attributes: self.attributes,
+            must_change_password: self.must_change_password.required("/must_change_password")?,
         })
     }
 }
@@ -301,17 +327,6 @@ impl From<OwnPatch> for OwnChange {
     }
 }
 
-/// What to narrow and order a list of people by.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct UserFilter {
-    /// Only people of this status; everybody who is not deleted where absent.
-    status: Option<StatusWord>,
-    /// `username` (the default), `-username`, `created_at` or `-created_at`.
-    sort: Option<String>,
-}
-
 /// The variables of a person's address.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -329,44 +344,6 @@ pub(crate) struct UsernamePath {
     username: String,
 }
 
-/// Lists people; `q` matches the beginning of user names and e-mail addresses in any case, and whole phone
-/// numbers.
-#[utoipa::path(get, path = "/api/v1/users", tag = "users", operation_id = "list_users",
-    params(PageQuery, UserFilter),
-    responses((status = 200, description = "A page of people", body = inline(Page<UserBody>)), Problems))]
-async fn list(
-    State(service): State<Service>,
-    cx: Cx,
-    Paged { page, filter }: Paged<UserFilter>,
-) -> Result<Json<Page<UserBody>>, Failure> {
-    let sort = parse_sort(filter.sort.as_deref())?;
-    let q = page.q.as_deref().map(search_key).transpose()?.filter(|q| !q.is_empty());
-    let status = filter.status.map(UserStatus::from);
-    let bound = Bound { cx: &cx, q: q.as_deref().unwrap_or(""), sort, status };
-    let after = page.cursor.as_deref().map(|cursor| bound.open(&service, cursor)).transpose()?;
-    let query = UserQuery { q: q.clone(), status, sort, after, limit: page.limit };
-    let UserList { items, next } = super::list_users(&cx, &query).await?;
-    let next = match next {
-        Some(position) => Some(bound.seal(&service, &position)?),
-        None => None,
-    };
-    Ok(Json(Page { items: items.into_iter().map(UserBody::from).collect(), next }))
-}
-
-fn parse_sort(sort: Option<&str>) -> Result<UserSort, Problem> {
-    match sort.unwrap_or("username") {
-        "username" => Ok(UserSort::Username { descending: false }),
-        "-username" => Ok(UserSort::Username { descending: true }),
-        "created_at" => Ok(UserSort::CreatedAt { descending: false }),
-        "-created_at" => Ok(UserSort::CreatedAt { descending: true }),
-        _ => Err(Problem::new(
-            Kind::Malformed,
-            "invalid_sort",
-            "`sort` is `username`, `-username`, `created_at` or `-created_at`",
-        )),
-    }
-}
-
 /// Folds a search text as names are folded. Fails with 400 `invalid_q`.
 pub(crate) fn search_key(q: &str) -> Result<String, Problem> {
     if q.chars().count() > Q_CHARS_MAX || q.chars().any(char::is_control) {
@@ -374,44 +351,6 @@ pub(crate) fn search_key(q: &str) -> Result<String, Problem> {
         return Err(Problem::new(Kind::Malformed, "invalid_q", detail));
     }
     Ok(name_key(q.trim()))
-}
-
-/// What a cursor of this list is bound to: tenant, caller, search, order and status.
-struct Bound<'a> {
-    cx: &'a Cx,
-    q: &'a str,
-    sort: UserSort,
-    status: Option<UserStatus>,
-}
-
-impl Bound<'_> {
-    fn with_parts<T>(&self, then: impl FnOnce(&[&str]) -> T) -> Result<T, Failure> {
-        let tenant = self.cx.tenant()?;
-        let caller = self.cx.actor().id().unwrap_or_default();
-        let sort = format!("{:?}", self.sort);
-        let status = self.status.map_or("", UserStatus::word);
-        Ok(then(&["users", tenant.id.as_str(), &caller, self.q, &sort, status]))
-    }
-
-    fn seal(&self, service: &Service, position: &UserPosition) -> Result<String, Failure> {
-        let (key, id) = match position {
-            UserPosition::Username(key, id) => (key.clone(), id),
-            UserPosition::CreatedAt(at, id) => (at.as_micros().to_string(), id),
-        };
-        self.with_parts(|parts| service.cursors().encode(parts, &[&key, id]))
-    }
-
-    fn open(&self, service: &Service, cursor: &str) -> Result<UserPosition, Failure> {
-        let position = self.with_parts(|parts| service.cursors().decode(parts, cursor))??;
-        let bad = || base::bug!("a cursor that was sealed for users holds something else");
-        let [key, id] = <[String; 2]>::try_from(position).map_err(|_| bad())?;
-        Ok(match self.sort {
-            UserSort::Username { .. } => UserPosition::Username(key, id),
-            UserSort::CreatedAt { .. } => {
-                UserPosition::CreatedAt(Timestamp::from_micros(key.parse().map_err(|_| bad())?), id)
-            }
-        })
-    }
 }
 
 /// Adds a person, with the tenant's default role and without a password.

@@ -39,6 +39,12 @@ impl UserStatus {
         }
     }
 
+    /// What can be done to a person of this status, in words.
+    pub(crate) fn steps(self) -> String {
+        let steps = StatusChange::ALL.into_iter().filter(|change| change.applied_to(self).is_some());
+        steps.map(StatusChange::done).collect::<Vec<_>>().join(" or ")
+    }
+
     pub(super) fn parse(stored: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.stored() == stored)
     }

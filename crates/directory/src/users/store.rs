@@ -2,17 +2,45 @@
 
 use authz::{Rx, Tx};
 use base::Timestamp;
-use base::id::{TenantId, UserId};
+use base::id::{DepartmentId, TenantId, UserId};
+use base::query::{Filter, Scalar};
 use base::text::parse_username;
-use store::{FromRow, Row, Sql, StoreError};
+use store::search::{Terms, UserSearch};
+use store::{FromRow, ListColumn, Row, ScalarKind, Scan, Scanned, Sql, StoreError};
+use web::list::Count;
 
-use super::{User, UserPosition, UserQuery, UserSort, UserStatus};
+use super::{User, UserQuery, UserStatus};
 use crate::{Error, PasswordHash, Result};
 
-const SELECT: &str = "SELECT id, tenant_id, username, email, email_verified, phone, phone_verified, display_name, \
-                      first_name, last_name, avatar_url, locale, timezone, attributes, status, \
-                      must_change_password, password_set, last_login_at, created_at, updated_at, deleted_at, \
-                      version FROM users WHERE tenant_id = ";
+const SELECT: &str = "SELECT id, tenant_id, username, username_key, email, email_key, email_verified, phone, \
+                      phone_verified, display_name, first_name, last_name, avatar_url, locale, timezone, position, \
+                      primary_department_id, attributes, status, must_change_password, password_set, last_login_at, \
+                      created_at, updated_at, deleted_at, version";
+const FROM: &str = " FROM users WHERE tenant_id = ";
+
+/// What a list of people is filtered and sorted by.
+pub(super) const COLUMNS: &[ListColumn] = &[
+    ListColumn::of("id", "id", ScalarKind::Text),
+    ListColumn::of("username", "username_key", ScalarKind::Text),
+    ListColumn::nullable("email", "email_key", ScalarKind::Text),
+    ListColumn::of("email_verified", "email_verified", ScalarKind::Bool),
+    ListColumn::nullable("phone", "phone", ScalarKind::Text),
+    ListColumn::of("phone_verified", "phone_verified", ScalarKind::Bool),
+    ListColumn::nullable("display_name", "display_name", ScalarKind::Text),
+    ListColumn::nullable("first_name", "first_name", ScalarKind::Text),
+    ListColumn::nullable("last_name", "last_name", ScalarKind::Text),
+    ListColumn::of("locale", "locale", ScalarKind::Text),
+    ListColumn::of("timezone", "timezone", ScalarKind::Text),
+    ListColumn::nullable("position", "position", ScalarKind::Text),
+    ListColumn::nullable("primary_department_id", "primary_department_id", ScalarKind::Text),
+    ListColumn::of("status", "status", ScalarKind::Text),
+    ListColumn::of("must_change_password", "must_change_password", ScalarKind::Bool),
+    ListColumn::of("password_set", "password_set", ScalarKind::Bool),
+    ListColumn::nullable("last_login_at", "last_login_at", ScalarKind::Time),
+    ListColumn::of("created_at", "created_at", ScalarKind::Time),
+    ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
+    ListColumn::nullable("deleted_at", "deleted_at", ScalarKind::Time),
+];
 
 impl FromRow for User {
     fn from_row(row: &Row) -> store::Result<Self> {
@@ -33,6 +61,8 @@ impl FromRow for User {
             avatar_url: row.find("avatar_url")?,
             locale: row.get("locale")?,
             timezone: row.get("timezone")?,
+            position: row.find("position")?,
+            primary_department_id: row.find("primary_department_id")?,
             attributes: row.get("attributes")?,
             status: UserStatus::parse(&status).ok_or_else(|| shape("status", status))?,
             must_change_password: row.get("must_change_password")?,
@@ -51,8 +81,8 @@ pub(super) async fn insert(tx: &mut Tx, user: &User, password: &PasswordHash) ->
         "INSERT INTO users (id, tenant_id, username, username_key, email, email_key, email_verified, phone, \
          phone_verified, display_name, first_name, last_name, avatar_url, locale, timezone, attributes, status, \
          must_change_password, password_set, password, password_changed_at, created_at, updated_at, version, \
-         search_text) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24, $25)",
+         search_text, position, primary_department_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)",
     )
     .bind(&user.id)
     .bind(&user.tenant_id)
@@ -78,7 +108,9 @@ pub(super) async fn insert(tx: &mut Tx, user: &User, password: &PasswordHash) ->
     .bind(user.created_at)
     .bind(user.updated_at)
     .bind(user.version)
-    .bind(search_text(user));
+    .bind(search_text(user))
+    .bind(user.position.as_deref())
+    .bind(user.primary_department_id.as_ref());
     tx.execute(sql).await.map_err(Error::of_row)?;
     Ok(())
 }
@@ -96,7 +128,7 @@ pub(super) async fn update(tx: &mut Tx, user: &User, now: Timestamp) -> Result<u
         "UPDATE users SET username = $4, username_key = $5, email = $6, email_key = $7, email_verified = $8, \
          phone = $9, phone_verified = $10, display_name = $11, first_name = $12, last_name = $13, \
          avatar_url = $14, locale = $15, timezone = $16, attributes = $17, updated_at = $18, search_text = $19, \
-         version = version + 1 WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL",
+         position = $20, primary_department_id = $21, must_change_password = $22, version = version + 1 WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL",
     )
     .bind(&user.tenant_id)
     .bind(&user.id)
@@ -116,7 +148,10 @@ pub(super) async fn update(tx: &mut Tx, user: &User, now: Timestamp) -> Result<u
     .bind(&user.timezone)
     .bind(&user.attributes)
     .bind(now)
-    .bind(search_text(user));
+    .bind(search_text(user))
+    .bind(user.position.as_deref())
+    .bind(user.primary_department_id.as_ref())
+    .bind(user.must_change_password);
     tx.execute(sql).await.map_err(Error::of_row)
 }
 
@@ -136,7 +171,7 @@ pub(super) async fn update_status(tx: &mut Tx, user: &User, now: Timestamp) -> R
 }
 
 pub(super) async fn find(rx: &mut Rx, tenant: &TenantId, id: &UserId) -> store::Result<Option<User>> {
-    rx.optional(Sql::new(SELECT).value(tenant).push(" AND id = ").value(id)).await
+    rx.optional(Sql::new(SELECT).push(FROM).value(tenant).push(" AND id = ").value(id)).await
 }
 
 pub(super) async fn find_by_username_key(
@@ -144,48 +179,84 @@ pub(super) async fn find_by_username_key(
     tenant: &TenantId,
     key: &str,
 ) -> store::Result<Option<User>> {
-    rx.optional(Sql::new(SELECT).value(tenant).push(" AND deleted_at IS NULL AND username_key = ").value(key))
-        .await
+    let sql = Sql::new(SELECT).push(FROM).value(tenant);
+    rx.optional(sql.push(" AND deleted_at IS NULL AND username_key = ").value(key)).await
 }
 
-pub(super) async fn list(rx: &mut Rx, tenant: &TenantId, query: &UserQuery) -> store::Result<Vec<User>> {
-    let mut sql = Sql::new(SELECT).value(tenant);
-    sql = match query.status {
-        None => sql.push(" AND deleted_at IS NULL"),
+/// Whether the tenant has a department of this id.
+pub(super) async fn has_department(rx: &mut Rx, tenant: &TenantId, id: &DepartmentId) -> store::Result<bool> {
+    let sql = Sql::new("SELECT id FROM departments WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL");
+    let found: Option<String> = rx.optional(sql.bind(tenant).bind(id)).await?;
+    Ok(found.is_some())
+}
+
+/// ` FROM … WHERE …` of those whom a list is about, apart from its search.
+fn from(tenant: &TenantId, query: &UserQuery) -> store::Result<Sql> {
+    let sql = Sql::new(FROM).value(tenant);
+    let asks_for_deleted = |filter: &Filter| filter.names("status") || filter.names("deleted_at");
+    let sql = match query.status {
         Some(UserStatus::Deleted) => sql.push(" AND deleted_at IS NOT NULL"),
         Some(status) => sql.push(" AND deleted_at IS NULL AND status = ").value(status.stored()),
+        None if query.filter.as_ref().is_some_and(asks_for_deleted) => sql,
+        None => sql.push(" AND deleted_at IS NULL"),
     };
-    if let Some(prefix) = &query.q {
-        // The end of the range of keys that begin with the prefix: no character is above U+10FFFF.
-        let end = format!("{prefix}\u{10FFFF}");
-        sql = sql.push(" AND ((username_key >= ").value(prefix).push(" AND username_key < ").value(&end);
-        sql = sql.push(") OR (email_key >= ").value(prefix).push(" AND email_key < ").value(&end);
-        sql = sql.push(") OR phone = ").value(prefix).push(")");
+    match &query.filter {
+        Some(filter) => sql.filtered(COLUMNS, filter),
+        None => Ok(sql),
     }
-    sql = match &query.after {
-        None => sql,
-        Some(UserPosition::Username(key, id)) => {
-            let descending = matches!(query.sort, UserSort::Username { descending: true });
-            sql.push(if descending { " AND (username_key, id) < (" } else { " AND (username_key, id) > (" })
-                .value(key)
-                .push(", ")
-                .value(id)
-                .push(")")
-        }
-        Some(UserPosition::CreatedAt(at, id)) => {
-            let descending = matches!(query.sort, UserSort::CreatedAt { descending: true });
-            sql.push(if descending { " AND (created_at, id) < (" } else { " AND (created_at, id) > (" })
-                .value(*at)
-                .push(", ")
-                .value(id)
-                .push(")")
-        }
+}
+
+pub(super) async fn list(rx: &mut Rx, tenant: &TenantId, query: &UserQuery) -> store::Result<Scanned<User>> {
+    let from = from(tenant, query)?;
+    if let Some(terms) = &query.terms {
+        return search(rx, tenant, query, terms, from).await;
+    }
+    let after = query.after.as_ref();
+    let scan = Scan { columns: COLUMNS, order: &query.order, id: "id", after, limit: query.limit };
+    store::list::page(rx, &Sql::new(SELECT).append(from), &scan).await
+}
+
+/// The people found, by user name; of those, the filter's. A page goes on behind the last one found.
+async fn search(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    query: &UserQuery,
+    terms: &Terms,
+    from: Sql,
+) -> store::Result<Scanned<User>> {
+    let after = match query.after.as_deref() {
+        Some([Some(Scalar::Text(key)), Some(Scalar::Text(id))]) => Some((key.as_str(), id.as_str())),
+        _ => None,
     };
-    sql = sql.push(match query.sort {
-        UserSort::Username { descending: false } => " ORDER BY username_key, id",
-        UserSort::Username { descending: true } => " ORDER BY username_key DESC, id DESC",
-        UserSort::CreatedAt { descending: false } => " ORDER BY created_at, id",
-        UserSort::CreatedAt { descending: true } => " ORDER BY created_at DESC, id DESC",
-    });
-    rx.all(sql.push(" LIMIT ").value(i64::from(query.limit))).await
+    // One more than asked for says whether anything follows.
+    let limit = i64::from(query.limit) + 1;
+    let status = query.status.map(UserStatus::stored);
+    let search = UserSearch { tenant_id: tenant.as_str(), terms, status, after, limit };
+    let mut hits = store::search::users(rx, &search).await?;
+    let wanted = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let more = hits.len() > wanted;
+    hits.truncate(wanted);
+    let next = hits
+        .last()
+        .filter(|_| more)
+        .map(|last| vec![Some(Scalar::Text(last.username_key.clone())), Some(Scalar::Text(last.id.clone()))]);
+    if hits.is_empty() {
+        return Ok(Scanned { items: Vec::new(), next });
+    }
+    let sql = Sql::new(SELECT).append(from).push(" AND id IN ").list(hits.iter().map(|hit| hit.id.as_str()));
+    Ok(Scanned { items: rx.all(sql.push(" ORDER BY username_key, id")).await?, next })
+}
+
+/// Counts those whom a list is about, apart from its search.
+pub(super) async fn count(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    query: &UserQuery,
+    how: Count,
+) -> store::Result<i64> {
+    let from = from(tenant, query)?;
+    match how {
+        Count::Exact => store::list::count(rx, &from).await,
+        Count::Estimate => store::list::estimate(rx, &from).await,
+    }
 }

@@ -154,6 +154,10 @@ async fn a_change_needs_the_present_version_and_merges_what_it_names() {
         assert_eq!(renamed.body["username"], "FRANK");
         world.get(&admin, "/api/v1/users/by-username/frank").await.ok();
         world.patch(&admin, &path, json!({"username": null})).await.refused(422, "invalid_body");
+        let worded =
+            json!({"position": "Engineer", "phone": "+8613800000001", "avatar_url": "https://a.example/p"});
+        let worded = world.patch(&admin, &path, worded).await.ok().body;
+        assert_eq!((&worded["position"], &worded["phone"]), (&"Engineer".into(), &"+8613800000001".into()));
         world.patch(&admin, &path, json!({"username": "Admin"})).await.refused(409, "username_taken");
     }
 }
@@ -203,6 +207,83 @@ async fn a_status_follows_its_machine_and_the_principal_follows_the_status() {
 }
 
 #[tokio::test]
+async fn each_illegal_change_of_status_says_what_can_be_done_instead() {
+    for world in World::both().await {
+        let admin = world.admin();
+        let id = world.add("grace", None).await;
+        let path = format!("/api/v1/users/{id}");
+        for (first, verb, says) in [
+            (
+                "lock",
+                "lock",
+                "whose status is `locked` cannot be locked, only unlocked or disabled or deleted",
+            ),
+            ("disable", "lock", "whose status is `inactive` cannot be locked, only enabled or deleted"),
+            (
+                "enable",
+                "restore",
+                "whose status is `active` cannot be restored, only locked or disabled or deleted",
+            ),
+        ] {
+            world.act(&admin, &format!("{path}/{first}")).await.ok();
+            let answer = world.act(&admin, &format!("{path}/{verb}")).await;
+            answer.refused(409, "illegal_status_change");
+            assert!(answer.body["detail"].as_str().unwrap().contains(says), "{}", answer.body);
+        }
+        world.delete(&admin, &path).await.ok();
+        for verb in ["lock", "unlock", "disable", "enable"] {
+            let answer = world.act(&admin, &format!("{path}/{verb}")).await;
+            answer.refused(409, "illegal_status_change");
+            assert!(answer.body["detail"].as_str().unwrap().ends_with(", only restored"), "{}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn h29_who_must_change_a_password_is_for_those_to_say_who_may_reset_it() {
+    for world in World::both().await {
+        let admin = world.admin();
+        world.role("HELPER", &["user:read", "user:update"]).await;
+        let helper = world.add("helper", Some("HELPER")).await;
+        let path = format!("/api/v1/users/{}", world.add("rupert", None).await);
+        let demand = json!({"must_change_password": true});
+
+        world.patch(&world.person(&helper), &path, demand.clone()).await.refused(403, "denied");
+        world.patch(&world.person(&helper), &path, json!({"position": "x"})).await.ok();
+        let demanded = world.patch(&admin, &path, demand).await.ok();
+        assert_eq!(demanded.body["must_change_password"], true);
+        world.patch(&admin, &path, json!({"must_change_password": null})).await.refused(422, "invalid_body");
+        let lifted = world.patch(&admin, &path, json!({"must_change_password": false})).await.ok();
+        assert_eq!(lifted.body["must_change_password"], false);
+    }
+}
+
+#[tokio::test]
+async fn h27_a_person_belongs_to_departments_of_their_own_tenant_only() {
+    for world in World::both().await {
+        let admin = world.admin();
+        for (id, tenant) in [("d-own", &world.default.id), ("d-other", &world.acme.id)] {
+            let sql = Sql::new("INSERT INTO departments (id, tenant_id, name, code) VALUES ($1, $2, $1, $1)");
+            world.execute(sql.bind(id).bind(tenant)).await;
+        }
+        let body = |department: &str| json!({"username": "sybil", "primary_department_id": department});
+
+        for department in ["d-other", "d-none"] {
+            let answer = world.post(&admin, "/api/v1/users", body(department)).await;
+            answer.refused(422, "invalid_body");
+            assert_eq!(answer.pointers(), ["/primary_department_id"]);
+        }
+        let added = world.post(&admin, "/api/v1/users", body("d-own")).await.ok();
+        assert_eq!(added.body["primary_department_id"], "d-own");
+        let path = format!("/api/v1/users/{}", added.id());
+        let answer = world.patch(&admin, &path, json!({"primary_department_id": "d-other"})).await;
+        answer.refused(422, "invalid_body");
+        let left = world.patch(&admin, &path, json!({"primary_department_id": null})).await.ok();
+        assert_eq!(left.body["primary_department_id"], Value::Null);
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_was_freed_by_deletion_can_be_taken_and_then_not_be_restored() {
     for world in World::both().await {
         let admin = world.admin();
@@ -213,7 +294,12 @@ async fn a_name_that_was_freed_by_deletion_can_be_taken_and_then_not_be_restored
         let restored = world.act(&admin, &format!("/api/v1/users/{first}/restore")).await;
 
         restored.refused(409, "username_taken");
+        let says = restored.body["detail"].as_str().unwrap();
+        assert!(says.starts_with("another user has this one's username now"), "{says}");
         assert_ne!(first, second);
+        let path = format!("/api/v1/users/{second}");
+        world.patch(&world.admin(), &path, json!({"username": "heidi2"})).await.ok();
+        world.act(&world.admin(), &format!("/api/v1/users/{first}/restore")).await.ok();
     }
 }
 
@@ -331,6 +417,8 @@ async fn lists_page_in_every_order_without_gap_or_repetition() {
         assert_eq!(oldest, newest);
         assert_eq!(oldest.len(), 8);
         assert_eq!(pages(&world, "q=U").await, ["u1", "u2", "U3", "u4", "u5"]);
+        assert_eq!(pages(&world, "q=mIn@op").await, ["admin"], "part of a word");
+        assert_eq!(pages(&world, "q=%E4%BC%9F").await, ["张伟"], "one character of a Chinese name");
         assert_eq!(pages(&world, "q=admin@open").await, ["admin"]);
         assert_eq!(pages(&world, "q=%2B8613800000000").await, ["admin"]);
         let id = world.add("gone", None).await;
@@ -345,13 +433,11 @@ async fn search_text_is_data_and_never_a_statement_or_a_pattern() {
     for world in World::both().await {
         world.add("mallory", None).await;
         let encode = |q: &str| q.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
-        for q in
-            ["' OR '1'='1", "%", "_", "m%", "m_llory", "a'); DROP TABLE users;--", "\\", "*", "mallory' --"]
-        {
+        for q in ["'OR '1'='1'", "m%", "m_llory", "a'); DROP TABLE users;", "m\\", "m*", "mallory'--"] {
             let answer = world.get(&world.admin(), &format!("/api/v1/users?q={}", encode(q))).await.ok();
             assert_eq!(answer.body["items"], json!([]), "{q}");
         }
-        for q in ["a\0", "a\n", &"x".repeat(129)] {
+        for q in ["a\0", "%", "_", "\\ --", &"x".repeat(201), "a b c d e f"] {
             let answer = world.get(&world.admin(), &format!("/api/v1/users?q={}", encode(q))).await;
             answer.refused(400, "invalid_q");
         }
@@ -393,7 +479,15 @@ async fn a_cursor_serves_only_the_list_and_the_caller_it_was_made_for() {
             ("limit=201", "invalid_limit"),
             ("sort=password", "invalid_sort"),
             ("status=gone", "invalid_query"),
-            ("filter=x", "invalid_query"),
+            ("filter=x", "invalid_filter"),
+            ("filter=password+pr", "invalid_filter"),
+            ("filter=tenant_id+eq+%22x%22", "invalid_filter"),
+            ("filter=attributes.team+eq+%22x%22", "invalid_filter"),
+            ("fields=password", "invalid_fields"),
+            ("count=1", "invalid_count"),
+            ("q=a&sort=-username", "invalid_sort"),
+            ("q=a&count=exact", "invalid_count"),
+            ("strange=1", "invalid_query"),
         ] {
             world.get(&world.admin(), &format!("/api/v1/users?{query}")).await.refused(400, code);
         }
@@ -439,5 +533,87 @@ async fn the_profile_is_that_of_an_active_person_of_the_tenant() {
         assert!(directory::users::profile(&elsewhere, &foreign, &user).await.unwrap().is_none());
         world.act(&world.admin(), &format!("/api/v1/users/{id}/lock")).await.ok();
         assert!(directory::users::profile(&cx, &permit, &user).await.unwrap().is_none());
+    }
+}
+
+/// The parameter of a filter.
+fn filter(text: &str) -> String {
+    format!("filter={}", text.bytes().map(|b| format!("%{b:02X}")).collect::<String>())
+}
+
+#[tokio::test]
+async fn a_filter_finds_people_by_their_fields_and_deleted_ones_when_it_asks_for_them() {
+    for world in World::both().await {
+        let admin = world.admin();
+        for (username, email, display_name) in [
+            ("Anna", Some("anna@example.com"), Some("Anna O\"Neill")),
+            ("Bert", Some("BERT@example.com"), Some("Bert")),
+            ("cleo", Some("cleo@example.org"), None),
+            ("dora", None, Some("Dora")),
+        ] {
+            world.clock.advance_seconds(60);
+            let body = json!({"username": username, "email": email, "display_name": display_name});
+            world.post(&admin, "/api/v1/users", body).await.ok();
+        }
+        let id = world.get(&admin, "/api/v1/users/by-username/dora").await.ok().id();
+        world.delete(&admin, &format!("/api/v1/users/{id}")).await.ok();
+        let id = world.get(&admin, "/api/v1/users/by-username/bert").await.ok().id();
+        world.act(&admin, &format!("/api/v1/users/{id}/lock")).await.ok();
+
+        for (text, expected) in [
+            ("username sw \"AN\" or username eq \"bert\"", vec!["Anna", "Bert"]),
+            ("email ew \"@EXAMPLE.com\"", vec!["Anna", "Bert"]),
+            ("email co \"example\" and not (email ew \".com\")", vec!["cleo"]),
+            ("display_name co \"O\\\"N\"", vec!["Anna"]),
+            ("display_name co \"o\\\"n\"", vec![]),
+            ("email pr and not (display_name pr) and not (username eq \"admin\")", vec!["cleo", "testuser"]),
+            ("status eq \"locked\"", vec!["Bert"]),
+            ("status eq \"deleted\"", vec!["dora"]),
+            ("deleted_at pr", vec!["dora"]),
+            ("(username eq \"dora\" or username eq \"cleo\")", vec!["cleo"]),
+            ("(username eq \"dora\" or username eq \"cleo\") and status pr", vec!["cleo", "dora"]),
+            ("username gt \"b\" and username lt \"d\"", vec!["Bert", "cleo"]),
+            ("password_set eq false and created_at gt \"2026-09-21T14:15:00Z\"", vec!["Bert", "cleo"]),
+            ("username eq \"' OR 1=1 --\"", vec![]),
+        ] {
+            let found = pages(&world, &filter(text)).await;
+            assert_eq!(found, expected, "{text} {:?}", world.backend());
+        }
+        let both = format!("q=e&{}", filter("email ew \".org\""));
+        assert_eq!(pages(&world, &both).await, Vec::<String>::new());
+        let both = format!("q=example&{}", filter("email ew \".org\""));
+        assert_eq!(pages(&world, &both).await, ["cleo"]);
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_sorted_by_several_fields_narrowed_and_counted() {
+    for world in World::both().await {
+        let admin = world.admin();
+        for (username, display_name) in [("a", None), ("b", Some("x")), ("c", Some("x")), ("d", Some("W"))] {
+            let body = json!({"username": username, "display_name": display_name});
+            world.post(&admin, "/api/v1/users", body).await.ok();
+        }
+        let ours = filter("username le \"d\" and not (username co \"admin\")");
+
+        assert_eq!(
+            pages(&world, &format!("{ours}&sort=-display_name,-username")).await,
+            ["c", "b", "d", "a"]
+        );
+        assert_eq!(pages(&world, &format!("{ours}&sort=display_name,-username")).await, ["a", "d", "c", "b"]);
+        assert_eq!(pages(&world, &format!("{ours}&sort=last_login_at,-created_at,username")).await.len(), 4);
+        for count in ["exact", "estimate"] {
+            let path = format!("/api/v1/users?{ours}&count={count}&limit=1&fields=username,display_name");
+            let page = world.get(&admin, &path).await.ok().body;
+            assert_eq!(page["items"], json!([{"username": "a", "display_name": null}]));
+            assert_eq!(page["count"], 4);
+            let next = page["next"].as_str().unwrap();
+            let page =
+                world.get(&admin, &format!("/api/v1/users?{ours}&limit=2&cursor={next}")).await.ok().body;
+            assert_eq!(page["items"][0]["username"], "b");
+            assert!(page.get("count").is_none());
+        }
+        let other = world.get(&world.boss().await, "/api/v1/users?count=exact").await.ok().body;
+        assert_eq!(other["count"], 1, "tenant B counts its own people only");
     }
 }

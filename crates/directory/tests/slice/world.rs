@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use authz::cx::RequestContext;
-use authz::{Actor, Core, Cx, Place, Purpose, TenantRef, roles};
+use authz::{Actor, Core, Cx, Event, Place, Purpose, TenantRef, roles};
 use axum::body::Body;
 use axum::{Extension, Router};
 use base::id::UserId;
@@ -161,6 +161,28 @@ impl World {
         let cx = self.core.system(Place::Platform);
         let mut rx = cx.read(&cx.purpose(Purpose::Resolve)).await.unwrap();
         rx.one(sql).await.unwrap()
+    }
+
+    /// Runs a statement.
+    pub(crate) async fn execute(&self, sql: Sql) {
+        let cx = self.core.system(Place::Platform);
+        let permit = cx.purpose(Purpose::Bootstrap);
+        let mut tx = cx.write(&permit).await.unwrap();
+        tx.execute(sql).await.unwrap();
+        tx.record(&permit, Event::done("test.arranged", "test"));
+        tx.commit().await.unwrap();
+    }
+
+    /// Adds a role to the default tenant.
+    pub(crate) async fn role(&self, code: &str, permissions: &[&str]) {
+        let cx = self.core.system(Place::Tenant(self.default.clone()));
+        let permit = cx.purpose(Purpose::Bootstrap);
+        let mut tx = cx.write(&permit).await.unwrap();
+        let permissions = permissions.iter().map(|code| (*code).to_owned()).collect();
+        let (code, name) = (code.to_owned(), code.to_owned());
+        let new = roles::NewRole { code, name, description: None, parent_id: None, permissions };
+        roles::create_role_in(&cx, &mut tx, &permit, new).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     fn router(&self, cx: &Cx) -> Router {
