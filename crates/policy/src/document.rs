@@ -6,11 +6,13 @@
 mod read;
 mod unique;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::name::NameError;
 use crate::pattern::{ActionPattern, ResourcePattern};
 
 /// The only accepted `Version`.
@@ -120,6 +122,8 @@ pub struct Statement {
     effect: Effect,
     actions: Vec<ActionPattern>,
     resources: Vec<ResourcePattern>,
+    /// Names that the statement covers together with all that lies in them.
+    within: Option<Arc<HashSet<Box<str>>>>,
 }
 
 impl Statement {
@@ -135,6 +139,23 @@ impl Statement {
         Self::build(Effect::Deny, actions, resources)
     }
 
+    /// Builds a statement in code about literal actions on resources of these names and on all that lies in
+    /// them, by the tree that a snapshot holds.
+    ///
+    /// Fails with the first action that is no name.
+    pub fn within(
+        effect: Effect,
+        actions: &[&str],
+        resources: &Arc<HashSet<Box<str>>>,
+    ) -> Result<Self, NameError> {
+        let mut patterns = Vec::with_capacity(actions.len());
+        for action in actions {
+            patterns.push(ActionPattern::literal(action)?);
+        }
+        let within = Some(resources.clone());
+        Ok(Self { sid: None, effect, actions: patterns, resources: Vec::new(), within })
+    }
+
     fn build(effect: Effect, actions: &[&str], resources: &[&str]) -> Result<Self, Vec<ParseError>> {
         let value = json!({ "Action": actions, "Effect": effect.as_str(), "Resource": resources });
         let mut errors = Errors::default();
@@ -147,6 +168,16 @@ impl Statement {
     pub fn applies_to(&self, action: &str, resource: &str) -> bool {
         self.actions.iter().any(|pattern| pattern.matches(action))
             && self.resources.iter().any(|pattern| pattern.matches(resource))
+    }
+
+    /// Tells whether the statement applies to `action` on the first name of `chain`; the others are what that
+    /// resource lies in.
+    #[must_use]
+    pub fn applies_along(&self, action: &str, chain: &[&str]) -> bool {
+        let Some(resource) = chain.first() else { return false };
+        let names = |name: &&str| self.within.as_ref().is_some_and(|within| within.contains(*name));
+        self.actions.iter().any(|pattern| pattern.matches(action))
+            && (self.resources.iter().any(|pattern| pattern.matches(resource)) || chain.iter().any(names))
     }
 
     /// Returns the statement's own name, unique within its document; an empty `Sid` counts as none.
@@ -167,7 +198,8 @@ impl Statement {
         &self.actions
     }
 
-    /// Returns the resource patterns, at least one.
+    /// Returns the resource patterns; at least one, except in a statement that covers names and what lies in
+    /// them.
     #[must_use]
     pub fn resources(&self) -> &[ResourcePattern] {
         &self.resources

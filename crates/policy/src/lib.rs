@@ -10,6 +10,9 @@
 //! depends only on the snapshot, the set of held roles, the action and the resource; the order in which roles and
 //! policies are listed changes nothing, not even the reasons.
 //!
+//! A statement made in code ([`Statement::within`]) may also cover a resource with all that lies in it, by the tree
+//! that the snapshot holds; documents name resources by patterns only.
+//!
 //! It never decides **whose** a name is. A snapshot holds one tenant, and a bare `*` matches every name that is
 //! put to it. The caller refuses foreign names first, with [`ResourceName::stated_tenant`] and its registry.
 //!
@@ -25,6 +28,6 @@ pub use document::{Document, Effect, ParseError, Statement};
 pub use name::{ActionName, NameError, ResourceName};
 pub use pattern::{ActionPattern, PatternError, ResourcePattern};
 pub use snapshot::{
-    Because, CompileError, Decision, Denial, PermissionInput, PolicyInput, RoleInput, RoleRef, Snapshot,
-    Source,
+    Because, CompileError, Decision, Denial, LinkInput, PermissionInput, PolicyInput, RoleInput, RoleRef,
+    Snapshot, Source,
 };

@@ -27,6 +27,14 @@ impl ActionPattern {
         Ok(Self { text: text.into(), glob: Glob::compile(text) })
     }
 
+    /// Takes an action name as it is: it matches itself, in any case of letters.
+    ///
+    /// Fails with the first rule of action names that the text breaks.
+    pub fn literal(name: &str) -> Result<Self, NameError> {
+        name::ActionName::check(name)?;
+        Ok(Self { text: name.into(), glob: Glob::Literal(name.into()) })
+    }
+
     /// Tells whether the whole of `action` matches.
     #[must_use]
     pub fn matches(&self, action: &str) -> bool {

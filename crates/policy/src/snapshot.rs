@@ -3,7 +3,7 @@
 //! A decision reads the statements of the held roles and of their ancestors. Deny by default; a deny that applies
 //! wins over every allow.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use crate::name::{ActionName, ResourceName};
 
 /// The most roles on the way from a role to its furthest ancestor, both counted.
 pub const ROLE_DEPTH_MAX: usize = 10;
+/// The most names on the way from a resource to its root, both counted.
+pub const RESOURCE_DEPTH_MAX: usize = 10;
 /// The most statements that an answer names.
 pub const BECAUSE_MAX: usize = 16;
 
@@ -28,6 +30,8 @@ pub struct RoleInput {
     pub policies: Vec<PolicyInput>,
     /// Its simple permissions, each once, already turned into statements.
     pub permissions: Vec<PermissionInput>,
+    /// What its policies are linked to, already turned into statements.
+    pub links: Vec<LinkInput>,
 }
 
 /// A policy attached to a role.
@@ -47,6 +51,19 @@ pub struct PermissionInput {
     /// Its code, such as `user:read`.
     pub code: String,
     /// What the code means in the role's tenant.
+    pub statements: Vec<Statement>,
+}
+
+/// A permission that a policy of a role is linked to.
+#[derive(Debug, Clone)]
+pub struct LinkInput {
+    /// The policy's id.
+    pub policy_id: String,
+    /// The policy's name, only for people to read.
+    pub policy_name: String,
+    /// The permission's code.
+    pub code: String,
+    /// What the link means in the tenant.
     pub statements: Vec<Statement>,
 }
 
@@ -77,6 +94,15 @@ pub enum Source {
     },
     /// A simple permission.
     Permission {
+        /// The permission's code.
+        code: Arc<str>,
+    },
+    /// A permission that a policy is linked to.
+    Link {
+        /// The policy's id.
+        id: Arc<str>,
+        /// The policy's name.
+        name: Arc<str>,
         /// The permission's code.
         code: Arc<str>,
     },
@@ -182,6 +208,9 @@ pub struct Snapshot {
     version: i64,
     /// INVARIANT: sorted by id, each id once; a role's place is its number in every closure.
     roles: Vec<Role>,
+    /// What each resource lies in, for the statements that cover a name and all that lies in it. A name that
+    /// is not registered lies in nothing.
+    parents: HashMap<Arc<str>, Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -244,7 +273,25 @@ impl Snapshot {
             let path = name_all(&closure, &names);
             compiled.push(Role { path, closure, grants: compile_grants(role) });
         }
-        Ok(Self { version, roles: compiled })
+        Ok(Self { version, roles: compiled, parents: HashMap::new() })
+    }
+
+    /// Adds what each resource lies in, by name. Only the first [`RESOURCE_DEPTH_MAX`] names of a way up
+    /// count, so that a ring would end too.
+    #[must_use]
+    pub fn with_parents(self, parents: HashMap<Arc<str>, Arc<str>>) -> Self {
+        Self { parents, ..self }
+    }
+
+    /// Returns a resource and what it lies in, nearest first.
+    fn chain<'a>(&'a self, resource: &'a str) -> Vec<&'a str> {
+        let mut chain = vec![resource];
+        while chain.len() < RESOURCE_DEPTH_MAX
+            && let Some(parent) = chain.last().and_then(|name| self.parents.get(*name))
+        {
+            chain.push(parent);
+        }
+        chain
     }
 
     /// Returns the version given to [`Snapshot::compile`].
@@ -285,10 +332,11 @@ impl Snapshot {
     #[must_use]
     pub fn decide(&self, roles: &[&str], action: &str, resource: &str) -> Decision {
         let reached = self.reach(roles);
+        let chain = self.chain(resource);
         let mut allows = Vec::new();
         let mut denies = Vec::new();
         if ActionName::check(action).is_ok() && ResourceName::check(resource).is_ok() {
-            for hit in self.hits(&reached, action, resource) {
+            for hit in self.hits(&reached, action, &chain) {
                 let hits = if hit.statement.effect() == Effect::Deny { &mut denies } else { &mut allows };
                 if hits.len() < BECAUSE_MAX {
                     hits.push(hit);
@@ -335,7 +383,7 @@ impl Snapshot {
         &'a self,
         reached: &'a [Reached],
         action: &'a str,
-        resource: &'a str,
+        chain: &'a [&'a str],
     ) -> impl Iterator<Item = Hit<'a>> {
         let grants = reached.iter().flat_map(|reached| {
             let role = self.roles.get(reached.role);
@@ -344,7 +392,7 @@ impl Snapshot {
         grants.flat_map(move |(reached, grant)| {
             let statements = grant.statements.as_slice().iter().enumerate();
             statements
-                .filter(|(_, statement)| statement.applies_to(action, resource))
+                .filter(|(_, statement)| statement.applies_along(action, chain))
                 .map(move |(index, statement)| Hit { reached, grant, index, statement })
         })
     }
@@ -419,7 +467,15 @@ fn compile_grants(role: RoleInput) -> Vec<Grant> {
         source: Source::Permission { code: permission.code.into() },
         statements: Statements::Own(permission.statements),
     });
-    let mut grants: Vec<Grant> = policies.chain(permissions).collect();
+    let links = role.links.into_iter().map(|link| Grant {
+        source: Source::Link {
+            id: link.policy_id.into(),
+            name: link.policy_name.into(),
+            code: link.code.into(),
+        },
+        statements: Statements::Own(link.statements),
+    });
+    let mut grants: Vec<Grant> = policies.chain(permissions).chain(links).collect();
     grants.sort_by(|a, b| a.source.cmp(&b.source));
     grants
 }

@@ -81,7 +81,13 @@ pub(super) fn read_statement(value: &Value, place: &Place<'_>, errors: &mut Erro
     let effect = read_effect(map, place, errors);
     let actions = read_patterns(map, place, ["Action", "NotAction"], ActionPattern::parse, errors);
     let resources = read_patterns(map, place, ["Resource", "NotResource"], ResourcePattern::parse, errors);
-    Some(Statement { sid: sid.map(Into::into), effect: effect?, actions: actions?, resources: resources? })
+    Some(Statement {
+        sid: sid.map(Into::into),
+        effect: effect?,
+        actions: actions?,
+        resources: resources?,
+        within: None,
+    })
 }
 
 fn read_effect(map: &Map<String, Value>, place: &Place<'_>, errors: &mut Errors) -> Option<Effect> {

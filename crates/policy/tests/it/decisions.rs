@@ -16,6 +16,7 @@ fn role(id: &str, parent: Option<&str>) -> RoleInput {
         parent: parent.map(Into::into),
         policies: Vec::new(),
         permissions: Vec::new(),
+        links: Vec::new(),
     }
 }
 
@@ -63,7 +64,7 @@ fn show(decision: &Decision) -> String {
         let path: Vec<&str> = because.role_path.iter().map(|role| &*role.id).collect();
         let source = match &because.source {
             Source::Policy { id, .. } => id,
-            Source::Permission { code } => code,
+            Source::Permission { code } | Source::Link { code, .. } => code,
         };
         let sid = because.sid.as_deref().unwrap_or("-");
         text += &format!("; {} {source} {} {sid} {}", path.join("<"), because.statement, because.effect);

@@ -171,6 +171,7 @@ fn compile(roles: &[Held]) -> Snapshot {
                 statements: statements.iter().map(statement).collect(),
             })
             .collect(),
+        links: Vec::new(),
     });
     Snapshot::compile(1, inputs.collect()).unwrap()
 }
@@ -186,7 +187,7 @@ fn ask(snapshot: &Snapshot, request: &Request) -> Decision {
 fn applied(because: &Because) -> Applied {
     let source = match &because.source {
         Source::Policy { id, .. } => id,
-        Source::Permission { code } => code,
+        Source::Permission { code } | Source::Link { code, .. } => code,
     };
     (because.role_path.last().unwrap().id.to_string(), source.to_string(), because.statement)
 }
