@@ -317,7 +317,7 @@ ALTER TABLE user_roles
         REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     ADD CONSTRAINT fk_user_roles_tenant_id_role_id FOREIGN KEY (tenant_id, role_id)
         REFERENCES roles (tenant_id, id) ON DELETE CASCADE;
-CREATE INDEX idx_user_roles_tenant_id ON user_roles (tenant_id);
+CREATE INDEX idx_user_roles_tenant_id_role_id ON user_roles (tenant_id, role_id, user_id);
 
 -- ----------------------------------------------------------- oauth2_clients
 

@@ -415,7 +415,7 @@ ALTER TABLE user_roles_rebuilt RENAME TO user_roles;
 CREATE UNIQUE INDEX uq_user_roles_user_id_role_id ON user_roles (user_id, role_id);
 CREATE INDEX idx_user_roles_role_id ON user_roles (role_id);
 CREATE INDEX idx_user_roles_expires_at ON user_roles (expires_at) WHERE expires_at IS NOT NULL;
-CREATE INDEX idx_user_roles_tenant_id ON user_roles (tenant_id);
+CREATE INDEX idx_user_roles_tenant_id_role_id ON user_roles (tenant_id, role_id, user_id);
 
 -- ----------------------------------------------------------- oauth2_clients
 

@@ -1,5 +1,6 @@
 //! The context of one operation: who calls, where, when; and the only way to permits, time and ids.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -499,18 +500,27 @@ impl Cx {
 
     /// The roles that the caller holds now, ancestors included; for judging what it may hand on.
     pub async fn own_roles(&self) -> Result<Vec<String>> {
-        let Place::Tenant(tenant) = &self.place else { return Ok(Vec::new()) };
-        let Some((principal, _)) = self.actor.principal() else { return Ok(Vec::new()) };
+        Ok(self.own_role_ends().await?.into_keys().collect())
+    }
+
+    /// The roles that the caller holds now, ancestors included, each with the first instant at which it will
+    /// hold it no longer; none is never.
+    pub async fn own_role_ends(&self) -> Result<HashMap<String, Option<Timestamp>>> {
+        let mut ends: HashMap<String, Option<Timestamp>> = HashMap::new();
+        let Place::Tenant(tenant) = &self.place else { return Ok(ends) };
+        let Some((principal, _)) = self.actor.principal() else { return Ok(ends) };
         let mut lazy = LazyRx::new(&self.core.0.store);
         let Some(known) = self.core.0.snapshots.principal(&mut lazy, &tenant.id, &principal).await? else {
-            return Ok(Vec::new());
+            return Ok(ends);
         };
         let policies = self.core.0.snapshots.tenant(&mut lazy, &tenant.id).await?;
-        let mut roles = Vec::new();
-        for role in known.roles_at(self.now()) {
-            roles.extend(policies.policies.closure(role).into_iter().map(|id| id.to_string()));
+        for held in known.held_at(self.now()) {
+            for role in policies.policies.closure(held.role_id.as_str()) {
+                let latest = ends.entry(role.to_owned()).or_insert(held.expires_at);
+                *latest = latest.zip(held.expires_at).map(|(one, other)| one.max(other));
+            }
         }
-        Ok(roles)
+        Ok(ends)
     }
 }
 

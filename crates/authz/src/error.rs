@@ -61,6 +61,21 @@ pub enum Error {
     /// The thing is still in use.
     #[error("{0}")]
     InUse(String),
+    /// A tenant has as many of these as it may have, or one of them holds as much as it may.
+    #[error("{0}")]
+    LimitReached(String),
+    /// The thing belongs to every tenant and stays as it is.
+    #[error("{0}")]
+    BuiltIn(String),
+    /// Nobody would be left who can give access in the tenant.
+    #[error("nobody active would hold `SUPER_ADMIN` for good: give it to somebody else first")]
+    LastSuperAdmin,
+    /// The principal holds roles that the caller does not.
+    #[error("this person has roles that you do not have; ask someone who has them")]
+    Outranked,
+    /// What the caller's `If-Match` says does not hold.
+    #[error("{}", .0.detail())]
+    Precondition(Problem),
     /// The database.
     #[error("the database failed")]
     Store(#[from] StoreError),
@@ -109,7 +124,15 @@ impl From<Error> for Problem {
             }
             Error::Taken { .. } => Self::new(Kind::Conflict, "name_taken", text),
             Error::Invalid { pointer, code, detail } => {
-                Self::new(Kind::Invalid, "invalid", detail.clone()).field(pointer, code, detail)
+                let problem = match code {
+                    "role_cycle" => Self::new(Kind::Invalid, "role_cycle", detail.clone()),
+                    "role_too_deep" => Self::new(Kind::Invalid, "role_too_deep", detail.clone()),
+                    "resource_cycle" => Self::new(Kind::Invalid, "resource_cycle", detail.clone()),
+                    "resource_too_deep" => Self::new(Kind::Invalid, "resource_too_deep", detail.clone()),
+                    "deny_would_expire" => Self::new(Kind::Invalid, "deny_would_expire", detail.clone()),
+                    _ => Self::new(Kind::Invalid, "invalid", detail.clone()),
+                };
+                problem.field(pointer, code, detail)
             }
             Error::Document(errors) => {
                 errors.iter().fold(Self::new(Kind::Invalid, "invalid_policy", text), |problem, error| {
@@ -124,6 +147,11 @@ impl From<Error> for Problem {
             ),
             Error::Escalation(_) => Self::new(Kind::Forbidden, "escalation", text),
             Error::InUse(detail) => Self::new(Kind::Conflict, "in_use", detail),
+            Error::LimitReached(detail) => Self::new(Kind::Conflict, "limit_reached", detail),
+            Error::BuiltIn(detail) => Self::new(Kind::Conflict, "built_in", detail),
+            Error::LastSuperAdmin => Self::new(Kind::Conflict, "last_super_admin", text),
+            Error::Outranked => Self::new(Kind::Forbidden, "outranked", text),
+            Error::Precondition(problem) => problem,
             Error::Store(error) => error.into(),
             Error::Bug(problem) => problem,
         }

@@ -1,15 +1,18 @@
 //! Who may hand on what: nobody gives access that they do not have.
 //!
 //! The rule is conservative so that it can be decided. Whoever holds `policy:grant_any` may do all. Anybody
-//! else may give and take only roles that are among their own, ancestors included, and may not change what
-//! roles, policies and links say, since that could be any access. Whoever runs the binary on the host and
-//! the first start are exempt.
+//! else may give and take only roles that are among their own, ancestors included, for no longer than they
+//! hold them themselves, and only for people who do not stand above them; may not end or suspend what denies
+//! something; and may not change what roles, policies and links say, since that could be any access. Whoever
+//! runs the binary on the host and the first start are exempt.
 
-use base::id::{PrincipalId, RoleId};
+use base::Timestamp;
+use base::id::{PrincipalId, RoleId, TenantId};
 use serde_json::json;
+use store::Rx;
 
 use crate::snapshot::{LazyRx, load_platform_roles};
-use crate::{Action, Actor, Cx, Error, Event, Permit, Place, Purpose, Result, Target};
+use crate::{Action, Actor, Cx, Error, Event, Permit, Place, Purpose, Result, Target, roles};
 
 /// The most roles that a refusal names.
 const NAMED_MAX: usize = 5;
@@ -39,6 +42,66 @@ pub async fn check_hand_on(cx: &Cx, permit: &Permit, roles: &[RoleId]) -> Result
     }
     let named: Vec<&str> = above.iter().take(NAMED_MAX).copied().collect();
     refuse(cx, permit, format!("you hold no role that includes {}", named.join(", "))).await
+}
+
+/// Refuses to give a role for longer than the caller holds it; each role with the first instant at which it
+/// no longer counts for whoever gets it.
+///
+/// Fails with [`Error::Escalation`], which names such roles by id.
+pub async fn check_hand_on_until(
+    cx: &Cx,
+    permit: &Permit,
+    roles: &[(RoleId, Option<Timestamp>)],
+) -> Result<()> {
+    if roles.is_empty() || is_exempt(permit) {
+        return Ok(());
+    }
+    let own = cx.own_role_ends().await?;
+    let lasts = |role: &RoleId, end: Option<Timestamp>| match (own.get(role.as_str()), end) {
+        (None, _) | (Some(Some(_)), None) => false,
+        (Some(None), _) => true,
+        (Some(Some(own_end)), Some(end)) => end <= *own_end,
+    };
+    let above: Vec<&str> =
+        roles.iter().filter(|(role, end)| !lasts(role, *end)).map(|(role, _)| role.as_str()).collect();
+    if above.is_empty() || may_grant_any(cx).await? {
+        return Ok(());
+    }
+    let named: Vec<&str> = above.iter().take(NAMED_MAX).copied().collect();
+    let why = format!("you hold no role that includes {} for as long", named.join(", "));
+    refuse(cx, permit, why).await
+}
+
+/// Refuses whoever may not grant any access to end or suspend what a role denies somebody: what is denied no
+/// longer may be permitted by something else.
+///
+/// Fails with [`Error::Escalation`].
+pub async fn check_deny_stays(
+    cx: &Cx,
+    rx: &mut Rx,
+    permit: &Permit,
+    tenant: &TenantId,
+    roles: &[RoleId],
+) -> Result<()> {
+    if is_exempt(permit) {
+        return Ok(());
+    }
+    for role in roles {
+        if roles::denies(rx, tenant, role).await? {
+            return check_grant_any(cx, permit, "ending or suspending what a role denies").await;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to act on a principal that stands above the caller: also a role of one's own may hold a deny.
+///
+/// Fails with [`Error::Outranked`].
+pub async fn check_not_above(cx: &Cx, permit: &Permit, principal: &PrincipalId) -> Result<()> {
+    if !is_exempt(permit) && outranks(cx, principal).await? {
+        return Err(Error::Outranked);
+    }
+    Ok(())
 }
 
 /// Leaves the evidence of a refusal, whatever becomes of the transaction that it was met in.
@@ -85,7 +148,7 @@ pub async fn outranks(cx: &Cx, principal: &PrincipalId) -> Result<bool> {
     Ok(outranks)
 }
 
-fn is_exempt(permit: &Permit) -> bool {
+pub(crate) fn is_exempt(permit: &Permit) -> bool {
     permit.purpose == Some(Purpose::Bootstrap)
 }
 

@@ -4,16 +4,27 @@
 //! `_in` records exactly one event and marks that decisions change. A group's roles are given and taken with
 //! [`crate::roles::assign_in`] and [`crate::roles::unassign_in`].
 
+pub(crate) mod http;
 mod store;
+mod verbs;
 
 use base::id::{GroupId, PrincipalId, RoleId, TenantId};
 use base::{Timestamp, text};
 use serde_json::json;
 
-use crate::escalation::check_hand_on;
-use crate::roles::{Window, check_texts, refuse_expiring_deny};
+use crate::escalation::{check_deny_stays, check_hand_on, check_hand_on_until, check_not_above};
+use crate::roles::{self, ExpiringDeny, Window, check_texts, refuse_expiring_deny};
 use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx, principals};
 
+pub use verbs::{
+    add_member, create_group, delete_group, list_groups_of, load_group, page_groups, page_members,
+    remove_member, update_group,
+};
+
+/// Groups of one tenant at most.
+pub const GROUPS_MAX: i64 = 50_000;
+/// Groups that one principal is a member of at most.
+pub const MEMBERSHIPS_MAX: i64 = 1_000;
 /// Groups in one page of [`list_groups`] at most, and members in one of [`list_members`].
 pub const PAGE_MAX: i64 = 1_000;
 
@@ -61,12 +72,50 @@ pub struct Member {
     pub window: Window,
 }
 
+/// A member with what else a list says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedMember {
+    /// The member.
+    pub member: Member,
+    /// `user` or `client`.
+    pub kind: String,
+    /// When it was added or last changed.
+    pub added_at: Timestamp,
+    /// Who added it, where that is known.
+    pub added_by: Option<String>,
+}
+
+/// A membership to be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMember {
+    /// The user or client.
+    pub principal_id: PrincipalId,
+    /// When the membership counts.
+    pub window: Window,
+    /// Whether a deny may end with it.
+    pub denies: ExpiringDeny,
+}
+
+/// A group that a principal is a member of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The group.
+    pub group_id: GroupId,
+    /// Its name.
+    pub name: String,
+    /// When the membership counts.
+    pub window: Window,
+}
+
 /// Makes an empty group in the permit's tenant.
 ///
-/// Fails with [`Error::Taken`] and [`Error::Invalid`].
+/// Fails with [`Error::Taken`], [`Error::LimitReached`] and [`Error::Invalid`].
 pub async fn create_group_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewGroup) -> Result<Group> {
     let tenant = permit.own_tenant()?.clone();
     check_texts(Some(&new.name), new.description.as_deref())?;
+    if store::count(tx, &tenant).await? >= GROUPS_MAX {
+        return Err(Error::LimitReached(format!("a tenant has at most {GROUPS_MAX} groups")));
+    }
     let now = cx.now();
     let group = Group {
         id: cx.fresh_id(),
@@ -118,21 +167,22 @@ pub async fn update_group_in(
 
 /// Removes a group with its memberships and roles.
 ///
-/// Fails with [`Error::NotFound`] and, as all members lose its roles, [`Error::Escalation`].
+/// Fails with [`Error::NotFound`], [`Error::LastSuperAdmin`] and, as all members lose its roles,
+/// [`Error::Escalation`].
 pub async fn delete_group_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &GroupId) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
     let group = store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("group"))?;
-    check_hand_on(cx, permit, &store::roles_of(tx, &tenant, id).await?).await?;
+    let held = store::roles_of(tx, &tenant, id).await?;
+    check_hand_on(cx, permit, &held).await?;
+    check_deny_stays(cx, tx, permit, &tenant, &held).await?;
     store::delete(tx, &tenant, id).await?;
+    keep_super_admin(tx, permit, &held).await?;
     record(tx, permit, "group.deleted", id, json!({ "name": group.name }));
     Ok(())
 }
 
-/// Adds a member, or changes when its membership counts.
-///
-/// Fails with [`Error::NotFound`] on a group or principal that the tenant does not have, [`Error::Invalid`]
-/// on an empty window or an expiry where a role of the group denies (`deny_would_expire`), and
-/// [`Error::Escalation`], because the member gets the group's roles.
+/// Adds a member, or changes when its membership counts, as [`put_member_in`] does, and lets no deny end
+/// with it.
 pub async fn add_member_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -141,7 +191,25 @@ pub async fn add_member_in(
     principal: &PrincipalId,
     window: Window,
 ) -> Result<()> {
+    let new = NewMember { principal_id: principal.clone(), window, denies: ExpiringDeny::Refuse };
+    put_member_in(cx, tx, permit, group, &new).await
+}
+
+/// Adds a member, or changes when its membership counts.
+///
+/// Fails with [`Error::NotFound`] on a group or principal that the tenant does not have, [`Error::Invalid`]
+/// on an empty window or an expiry where a role of the group denies (`deny_would_expire`),
+/// [`Error::LimitReached`], [`Error::LastSuperAdmin`], [`Error::Outranked`] and [`Error::Escalation`],
+/// because the member gets the group's roles.
+pub async fn put_member_in(
+    cx: &Cx,
+    tx: &mut Tx,
+    permit: &Permit,
+    group: &GroupId,
+    new: &NewMember,
+) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
+    let NewMember { principal_id: principal, window, denies } = new;
     window.check()?;
     if store::find(tx, &tenant, group).await?.is_none() {
         return Err(Error::NotFound("group"));
@@ -149,16 +217,31 @@ pub async fn add_member_in(
     if principals::find(tx, &tenant, principal).await?.is_none() {
         return Err(Error::NotFound("principal"));
     }
-    let roles = store::roles_of(tx, &tenant, group).await?;
-    check_hand_on(cx, permit, &roles).await?;
-    if window.expires_at.is_some() {
-        for role in &roles {
+    let ends = store::role_ends(tx, &tenant, group).await?;
+    let held: Vec<RoleId> = ends.iter().map(|(role, _)| role.clone()).collect();
+    let gained: Vec<(RoleId, Option<Timestamp>)> =
+        ends.into_iter().map(|(role, end)| (role, earlier(end, window.expires_at))).collect();
+    check_hand_on_until(cx, permit, &gained).await?;
+    check_not_above(cx, permit, principal).await?;
+    if window.expires_at.is_some() && *denies == ExpiringDeny::Refuse {
+        for role in &held {
             refuse_expiring_deny(tx, &tenant, role).await?;
         }
     }
+    if *window != Window::ALWAYS {
+        check_deny_stays(cx, tx, permit, &tenant, &held).await?;
+    }
+    let had = store::find_member(tx, &tenant, group, principal).await?;
+    if had.is_none() && store::count_memberships(tx, &tenant, principal).await? >= MEMBERSHIPS_MAX {
+        let detail = format!("one principal is a member of at most {MEMBERSHIPS_MAX} groups");
+        return Err(Error::LimitReached(detail));
+    }
     let by = cx.actor().id();
-    let member = Member { principal_id: principal.clone(), window };
+    let member = Member { principal_id: principal.clone(), window: *window };
     store::put_member(tx, &tenant, group, &member, cx.now(), by.as_deref()).await?;
+    if had.is_some() {
+        keep_super_admin(tx, permit, &held).await?;
+    }
     let details = json!({
         "principal_id": principal, "valid_from": window.valid_from, "expires_at": window.expires_at,
     });
@@ -168,7 +251,8 @@ pub async fn add_member_in(
 
 /// Removes a member.
 ///
-/// Fails with [`Error::NotFound`] if it is none, and [`Error::Escalation`], because it loses the roles.
+/// Fails with [`Error::NotFound`] if it is none, [`Error::LastSuperAdmin`], [`Error::Outranked`] and
+/// [`Error::Escalation`], because it loses the roles.
 pub async fn remove_member_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -177,12 +261,34 @@ pub async fn remove_member_in(
     principal: &PrincipalId,
 ) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
-    check_hand_on(cx, permit, &store::roles_of(tx, &tenant, group).await?).await?;
+    let held = store::roles_of(tx, &tenant, group).await?;
+    check_hand_on(cx, permit, &held).await?;
+    check_deny_stays(cx, tx, permit, &tenant, &held).await?;
+    check_not_above(cx, permit, principal).await?;
     if store::remove_member(tx, &tenant, group, principal).await? == 0 {
         return Err(Error::NotFound("member"));
     }
+    keep_super_admin(tx, permit, &held).await?;
     record(tx, permit, "group.member_removed", group, json!({ "principal_id": principal }));
     Ok(())
+}
+
+/// Refuses a change that leaves no Super Admin, where the group makes its members that.
+async fn keep_super_admin(tx: &mut Tx, permit: &Permit, held: &[RoleId]) -> Result<()> {
+    let tenant = permit.own_tenant()?.clone();
+    let top = roles::find_role_by_code(tx, &tenant, roles::SUPER_ADMIN).await?;
+    if top.is_some_and(|top| held.contains(&top.id)) {
+        return roles::keep_super_admin(tx, permit).await;
+    }
+    Ok(())
+}
+
+/// The earlier of two ends; none is never.
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// The group of this id.

@@ -17,6 +17,8 @@ mod error;
 pub mod escalation;
 pub mod event;
 pub mod groups;
+mod http;
+pub mod listing;
 pub mod name;
 pub mod permit;
 pub mod platform;
@@ -27,11 +29,41 @@ pub mod roles;
 pub mod snapshot;
 pub mod sweep;
 
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+use web::CursorKey;
+
 pub use action::Action;
 pub use cx::{Actor, Core, Cx, Place, TenantRef};
 pub use error::{Error, Result};
 pub use event::Event;
+pub use listing::{Listed, Listing};
 pub use name::{Name, Target};
 pub use permit::{Permit, Purpose, Tx};
 pub use store::Rx;
 pub use sweep::{BATCH_ROWS, Swept};
+
+/// What the routes of the slice need besides the context of each request. Cheap to clone.
+#[derive(Clone)]
+pub struct Service(Arc<CursorKey>);
+
+impl Service {
+    /// Wires the slice with the key of its cursors, used for nothing else.
+    pub fn new(cursors: CursorKey) -> Self {
+        Self(Arc::new(cursors))
+    }
+
+    pub(crate) fn cursors(&self) -> &CursorKey {
+        &self.0
+    }
+}
+
+/// The operations inside one tenant, to be nested under `/t/{tenant}`.
+pub fn tenant_routes(service: Service) -> OpenApiRouter {
+    roles::http::routes()
+        .merge(groups::http::routes())
+        .merge(resources::http::routes())
+        .with_state(service)
+        .merge(access::tenant_routes())
+}

@@ -47,5 +47,6 @@ fn role(name: &str, actions: &[&str]) -> Result<RoleInput> {
             document: Arc::new(document),
         }],
         permissions: Vec::new(),
+        links: Vec::new(),
     })
 }

@@ -7,7 +7,7 @@ mod store;
 
 use base::id::{PrincipalId, TenantId};
 
-use crate::{Error, Permit, Result, Rx, Tx};
+use crate::{Action, Error, Permit, Result, Rx, Target, Tx};
 
 /// What kind of principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,19 @@ impl PrincipalKind {
             Self::User => "user",
             Self::Client => "client",
         }
+    }
+
+    /// What lets one read a principal of the kind.
+    pub(crate) const fn read_action(self) -> Action {
+        match self {
+            Self::User => Action::UserRead,
+            Self::Client => Action::ClientRead,
+        }
+    }
+
+    /// The resource of one principal of the kind.
+    pub(crate) fn target(self, id: &PrincipalId) -> Target {
+        Target::Member(self.as_str(), id.as_str().to_owned())
     }
 
     pub(crate) fn parse(word: &str) -> Option<Self> {
@@ -80,6 +93,19 @@ pub async fn delete_in(tx: &mut Tx, permit: &Permit, id: &PrincipalId) -> Result
     }
     tx.decisions_change(permit);
     Ok(())
+}
+
+/// Refuses an id that is no principal of this kind in the tenant. Fails with [`Error::NotFound`].
+pub(crate) async fn check_kind(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    id: &PrincipalId,
+    kind: PrincipalKind,
+) -> Result<()> {
+    match store::find(rx, tenant, id).await? {
+        Some(found) if found.kind == kind => Ok(()),
+        _ => Err(Error::NotFound(kind.as_str())),
+    }
 }
 
 /// The principal of this id in the tenant.

@@ -1,9 +1,14 @@
 //! Registered resources: a tree of names with kinds and tags.
 //!
 //! A decision needs no registration: policies match names. What is registered here can be listed, exported
-//! and tagged. Every verb that ends in `_in` records exactly one event and marks that decisions change.
+//! and tagged, and a policy that is linked to a resource covers all that lies in it: so whoever puts
+//! something where a link reaches, or takes it away from there, changes access and needs
+//! `policy:grant_any`. Every verb that ends in `_in` records exactly one event and marks that decisions
+//! change.
 
+pub(crate) mod http;
 mod store;
+mod verbs;
 
 use std::collections::BTreeMap;
 
@@ -13,8 +18,19 @@ use base::{Timestamp, text};
 use policy::ResourceName;
 use serde_json::json;
 
+use crate::escalation::check_grant_any;
 use crate::name::is_foreign;
 use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx};
+
+pub use verbs::{
+    ResourceEdit, ResourceQuery, create_resource, delete_resource, list_ancestors, list_children,
+    load_resource, page_resources, update_resource,
+};
+
+/// Registered resources of one tenant at most: a node keeps their tree in memory.
+pub const RESOURCES_MAX: i64 = 100_000;
+/// Resources on the way from a root to the deepest, both counted.
+pub const DEPTH_MAX: usize = 10;
 
 /// Resources in one page of [`list_resources`] at most.
 pub const PAGE_MAX: i64 = 1_000;
@@ -74,7 +90,8 @@ pub struct ResourceChange {
 
 /// Registers a resource in the permit's tenant.
 ///
-/// Fails with [`Error::Taken`] and [`Error::Invalid`].
+/// Fails with [`Error::Taken`], [`Error::LimitReached`], [`Error::Invalid`] and, where a link reaches the
+/// parent, [`Error::Escalation`].
 pub async fn create_resource_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewResource) -> Result<Resource> {
     let tenant = permit.own_tenant()?.clone();
     ResourceName::check(&new.name)
@@ -85,6 +102,10 @@ pub async fn create_resource_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewR
     }
     check(Some(&new.kind), Some(&new.tags))?;
     check_parent(tx, &tenant, new.parent_id.as_ref()).await?;
+    check_links(cx, tx, permit, None, new.parent_id.as_ref()).await?;
+    if store::count(tx, &tenant).await? >= RESOURCES_MAX {
+        return Err(Error::LimitReached(format!("a tenant has at most {RESOURCES_MAX} resources")));
+    }
     let now = cx.now();
     let resource = Resource {
         id: cx.fresh_id(),
@@ -104,7 +125,8 @@ pub async fn create_resource_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewR
 /// Changes or moves a resource. `version` is the one that the caller read, where it must not have changed
 /// since.
 ///
-/// Fails with [`Error::NotFound`], [`Error::Stale`] and [`Error::Invalid`].
+/// Fails with [`Error::NotFound`], [`Error::Stale`], [`Error::Invalid`] and, where a move changes what links
+/// reach it, [`Error::Escalation`].
 pub async fn update_resource_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -128,6 +150,7 @@ pub async fn update_resource_in(
     }
     if let Some(parent) = change.parent_id {
         check_parent(tx, &tenant, parent.as_ref()).await?;
+        check_links(cx, tx, permit, resource.parent_id.as_ref(), parent.as_ref()).await?;
         resource.parent_id = parent;
     }
     resource.version = before + 1;
@@ -140,16 +163,21 @@ pub async fn update_resource_in(
     Ok(resource)
 }
 
-/// Removes a resource that holds no others.
+/// Removes a resource that holds no others and that no policy is linked to.
 ///
-/// Fails with [`Error::NotFound`] and [`Error::InUse`].
-pub async fn delete_resource_in(tx: &mut Tx, permit: &Permit, id: &ResourceId) -> Result<()> {
+/// Fails with [`Error::NotFound`], [`Error::InUse`] and, where a link reaches it, [`Error::Escalation`].
+pub async fn delete_resource_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &ResourceId) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
     let resource = store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("resource"))?;
     let children = store::count_children(tx, &tenant, id).await?;
     if children > 0 {
         return Err(Error::InUse(format!("`{}` holds {children} other resources", resource.name)));
     }
+    let links = store::count_links(tx, &tenant, id).await?;
+    if links > 0 {
+        return Err(Error::InUse(format!("{links} policies are linked to `{}`", resource.name)));
+    }
+    check_links(cx, tx, permit, resource.parent_id.as_ref(), None).await?;
     store::delete(tx, &tenant, id).await?;
     record(tx, permit, "resource.deleted", &resource);
     Ok(())
@@ -202,6 +230,24 @@ async fn check_parent(rx: &mut Rx, tenant: &TenantId, parent: Option<&ResourceId
         return Err(Error::invalid("/parent_id", "unknown_resource", detail));
     }
     Ok(())
+}
+
+/// Refuses whoever may not grant any access to put a resource where other links reach it than before: what
+/// they permit or deny would change.
+async fn check_links(
+    cx: &Cx,
+    rx: &mut Rx,
+    permit: &Permit,
+    old_parent: Option<&ResourceId>,
+    new_parent: Option<&ResourceId>,
+) -> Result<()> {
+    let tenant = permit.own_tenant()?;
+    let before = store::linked_above(rx, tenant, old_parent).await?;
+    let after = store::linked_above(rx, tenant, new_parent).await?;
+    if before == after {
+        return Ok(());
+    }
+    check_grant_any(cx, permit, "changing which linked resources a resource lies in").await
 }
 
 fn record(tx: &mut Tx, permit: &Permit, action: &'static str, resource: &Resource) {

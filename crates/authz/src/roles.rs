@@ -4,19 +4,32 @@
 //! and marks that decisions change. [`crate::escalation`] says who may hand on what.
 
 mod assign;
+mod attach;
+pub(crate) mod http;
 mod seed;
 mod store;
+mod verbs;
+
+use std::collections::BTreeSet;
 
 use base::id::{PolicyId, RoleId, TenantId};
 use base::{Timestamp, text};
+use policy::{Document, Effect};
 use serde_json::json;
 
 pub use crate::escalation::outranks;
+pub(crate) use assign::keep_super_admin;
 pub use assign::{
-    AssignmentRow, Held, Holder, Window, assign_in, list_assignments, list_held, refuse_expiring_deny,
-    unassign_in,
+    Assignment, ExpiringDeny, Held, Holder, NewAssignment, ROLES_HELD_MAX, Window, assign_in, find_window,
+    list_assignments, list_held, page_group, put_in, refuse_expiring_deny, unassign_in,
 };
+pub use attach::{Attachment, attach_policy_in, detach_policy_in, set_policies_in};
 pub use seed::{ADMIN, BUILT_IN, FIXED_IDS, SUPER_ADMIN, USER, seed_in};
+pub use verbs::{
+    Effective, HeldRole, assign, attach_policy, create_role, delete_role, detach_policy, list_attachments,
+    list_holders, list_roles_of, list_roles_of_group, load_effective, load_role, load_role_by_code,
+    page_roles, unassign, update_role,
+};
 
 use crate::escalation::check_grant_any;
 use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx, action};
@@ -56,6 +69,14 @@ pub struct Role {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+impl Role {
+    /// Whether two versions of a role permit the same by themselves.
+    fn says_the_same(&self, other: &Self) -> bool {
+        let sorted = |role: &Self| role.permissions.iter().cloned().collect::<BTreeSet<String>>();
+        self.parent_id == other.parent_id && sorted(self) == sorted(other)
+    }
 }
 
 /// A role to be made.
@@ -105,7 +126,7 @@ pub async fn create_role_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewRole)
     let permissions = check_permissions(new.permissions)?;
     check_parent(tx, &tenant, new.parent_id.as_ref()).await?;
     if store::count(tx, &tenant).await? >= ROLES_MAX {
-        return Err(Error::InUse(format!("a tenant has at most {ROLES_MAX} roles")));
+        return Err(Error::LimitReached(format!("a tenant has at most {ROLES_MAX} roles")));
     }
     let now = cx.now();
     let role = Role {
@@ -132,7 +153,8 @@ pub async fn create_role_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewRole)
 /// Changes a role. `version` is the one that the caller read, where it must not have changed since.
 ///
 /// Fails with [`Error::NotFound`], [`Error::Stale`], [`Error::Taken`], [`Error::Invalid`] and, if the change
-/// touches permissions or parent, [`Error::Escalation`].
+/// touches permissions or parent, [`Error::Escalation`]. What [`SUPER_ADMIN`] may do never changes
+/// ([`Error::BuiltIn`]): somebody must be able to put everything else right.
 pub async fn update_role_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -150,7 +172,7 @@ pub async fn update_role_in(
     if version.is_some_and(|read| read != role.version) {
         return Err(Error::Stale);
     }
-    let before = role.version;
+    let before = role.clone();
     if let Some(name) = change.name {
         role.name = name;
     }
@@ -164,9 +186,12 @@ pub async fn update_role_in(
     if let Some(permissions) = change.permissions {
         role.permissions = check_permissions(permissions)?;
     }
-    role.version = before + 1;
+    if role.code == SUPER_ADMIN && !before.says_the_same(&role) {
+        return Err(Error::BuiltIn("what the role `SUPER_ADMIN` may do stays as it is".to_owned()));
+    }
+    role.version = before.version + 1;
     role.updated_at = cx.now();
-    let touched = store::update(tx, &tenant, &role, before).await;
+    let touched = store::update(tx, &tenant, &role, before.version).await;
     if touched.map_err(|e| refused(e, &role.code, &role.name))? == 0 {
         return Err(Error::Stale);
     }
@@ -180,13 +205,13 @@ pub async fn update_role_in(
 
 /// Removes a role that nobody holds and no role inherits from. The roles of the default data stay.
 ///
-/// Fails with [`Error::NotFound`], [`Error::InUse`] and [`Error::Escalation`].
+/// Fails with [`Error::NotFound`], [`Error::BuiltIn`], [`Error::InUse`] and [`Error::Escalation`].
 pub async fn delete_role_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &RoleId) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
     check_grant_any(cx, permit, "removing a role").await?;
     let role = store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("role"))?;
     if BUILT_IN.contains(&role.code.as_str()) {
-        return Err(Error::InUse(format!("the role `{}` belongs to every tenant", role.code)));
+        return Err(Error::BuiltIn(format!("the role `{}` belongs to every tenant", role.code)));
     }
     let uses = store::count_uses(tx, &tenant, id).await?;
     if uses > 0 {
@@ -198,41 +223,6 @@ pub async fn delete_role_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &RoleId) 
     store::delete(tx, &tenant, id).await?;
     let details = json!({ "code": role.code, "name": role.name });
     tx.record(permit, Event::done("role.deleted", target(id, &tenant)).details(details));
-    tx.decisions_change(permit);
-    Ok(())
-}
-
-/// Attaches exactly these policies to a role; others are detached.
-///
-/// Fails with [`Error::NotFound`], [`Error::Invalid`] on a policy that the tenant does not have, and
-/// [`Error::Escalation`].
-pub async fn set_policies_in(
-    cx: &Cx,
-    tx: &mut Tx,
-    permit: &Permit,
-    id: &RoleId,
-    policies: &[PolicyId],
-) -> Result<()> {
-    let tenant = permit.own_tenant()?.clone();
-    check_grant_any(cx, permit, "attaching policies").await?;
-    if policies.len() > POLICIES_MAX {
-        let detail = format!("{} policies, expected at most {POLICIES_MAX}", policies.len());
-        return Err(Error::invalid("/policies", "too_many", detail));
-    }
-    if store::find(tx, &tenant, id).await?.is_none() {
-        return Err(Error::NotFound("role"));
-    }
-    let mut wanted: Vec<&PolicyId> = policies.iter().collect();
-    wanted.sort();
-    wanted.dedup();
-    let known = store::find_policies(tx, &tenant, &wanted).await?;
-    if let Some((place, policy)) = policies.iter().enumerate().find(|(_, policy)| !known.contains(policy)) {
-        let detail = format!("`{policy}` is no policy of this tenant");
-        return Err(Error::invalid(format!("/policies/{place}"), "unknown_policy", detail));
-    }
-    store::replace_policies(tx, &tenant, id, &wanted, cx.now(), cx.actor().id().as_deref()).await?;
-    let event = Event::done("role.policies_set", target(id, &tenant)).details(json!({ "policies": wanted }));
-    tx.record(permit, event);
     tx.decisions_change(permit);
     Ok(())
 }
@@ -259,6 +249,18 @@ pub async fn list_roles(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<Role>> {
         role.policies = attached.remove(&role.id).unwrap_or_default();
     }
     Ok(roles)
+}
+
+/// Whether a role, or one that it inherits from, denies anything.
+pub(crate) async fn denies(rx: &mut Rx, tenant: &TenantId, role: &RoleId) -> Result<bool> {
+    for document in store::documents_of(rx, tenant, role).await? {
+        let document = Document::from_value(&document)
+            .map_err(|e| Error::Bug(base::bug!("a stored policy does not parse: {e:?}")))?;
+        if document.statements().iter().any(|statement| statement.effect() == Effect::Deny) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The resource name of a role.

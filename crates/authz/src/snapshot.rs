@@ -50,9 +50,14 @@ pub(crate) struct Principal {
 }
 
 impl Principal {
-    /// The ids of the roles held directly at this instant.
+    /// The roles held directly or through groups at this instant.
+    pub(crate) fn held_at(&self, now: Timestamp) -> impl Iterator<Item = &Assignment> {
+        self.assignments.iter().filter(move |a| a.counts_at(now))
+    }
+
+    /// Their ids.
     pub(crate) fn roles_at(&self, now: Timestamp) -> Vec<&str> {
-        self.assignments.iter().filter(|a| a.counts_at(now)).map(|a| a.role_id.as_str()).collect()
+        self.held_at(now).map(|a| a.role_id.as_str()).collect()
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use authz::groups::Group;
 use authz::policies::Policy;
 use authz::resources::Resource;
-use authz::roles::{Held, Holder, Role, Window};
-use authz::{Rx, groups, policies, resources, roles};
+use authz::roles::{Held, Role, Window};
+use authz::{Listing, Rx, groups, policies, resources, roles};
 use base::id::{PolicyId, PrincipalId, ResourceId, RoleId, TenantId};
 use base::text::{name_key, parse_username};
 use directory::{Tenant, TenantConfig, User};
@@ -243,16 +243,8 @@ impl State {
         if found.is_empty() {
             return Ok(());
         }
-        let codes: BTreeMap<RoleId, String> =
-            self.roles.values().map(|role| (role.id.clone(), role.code.clone())).collect();
-        let mut assigned: BTreeMap<String, Grants> = BTreeMap::new();
-        for row in roles::list_assignments(rx, tenant).await? {
-            if let (Holder::Group(group), Some(code)) = (row.holder, codes.get(&row.role_id)) {
-                assigned.entry(group.to_string()).or_default().insert(code.clone(), row.window);
-            }
-        }
         for group in found {
-            let roles = assigned.remove(group.id.as_str()).unwrap_or_default();
+            let roles = load_group_roles(rx, tenant, &group).await?;
             let members = self.load_members(rx, tenant, &group).await?;
             self.groups.insert(name_key(&group.name), GroupNow { group, roles, members });
         }
@@ -359,6 +351,21 @@ impl State {
     /// Whether this is the id of whoever calls.
     pub(crate) fn is_caller(&self, id: &str) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.as_str() == id)
+    }
+}
+
+async fn load_group_roles(rx: &mut Rx, tenant: &TenantId, group: &Group) -> Result<Grants> {
+    let mut grants = Grants::new();
+    let mut listing = Listing::first(PAGE);
+    loop {
+        let page = roles::page_group(rx, tenant, &group.id, &listing).await?;
+        let last = page.len() < PAGE as usize;
+        listing.after = page.last().map(|held| held.role_code.clone());
+        grants.extend(page.into_iter().map(|held| (held.role_code, held.window)));
+        check_count("roles of a group", grants.len())?;
+        if last {
+            return Ok(grants);
+        }
     }
 }
 

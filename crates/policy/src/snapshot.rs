@@ -243,6 +243,18 @@ struct Reached {
     held: usize,
 }
 
+/// A resource and what it lies in, without memory of its own: most decisions look at nothing else.
+struct Chain<'a> {
+    names: [&'a str; RESOURCE_DEPTH_MAX],
+    length: usize,
+}
+
+impl<'a> Chain<'a> {
+    fn as_slice(&self) -> &[&'a str] {
+        self.names.get(..self.length).unwrap_or_default()
+    }
+}
+
 /// A statement that applies.
 struct Hit<'a> {
     reached: &'a Reached,
@@ -284,14 +296,19 @@ impl Snapshot {
     }
 
     /// Returns a resource and what it lies in, nearest first.
-    fn chain<'a>(&'a self, resource: &'a str) -> Vec<&'a str> {
-        let mut chain = vec![resource];
-        while chain.len() < RESOURCE_DEPTH_MAX
-            && let Some(parent) = chain.last().and_then(|name| self.parents.get(*name))
-        {
-            chain.push(parent);
+    fn chain<'a>(&'a self, resource: &'a str) -> Chain<'a> {
+        let mut names = [resource; RESOURCE_DEPTH_MAX];
+        let mut length = 1;
+        let mut last = resource;
+        if !self.parents.is_empty() {
+            for place in names.iter_mut().skip(1) {
+                let Some(parent) = self.parents.get(last) else { break };
+                last = parent;
+                *place = last;
+                length += 1;
+            }
         }
-        chain
+        Chain { names, length }
     }
 
     /// Returns the version given to [`Snapshot::compile`].
@@ -306,6 +323,7 @@ impl Snapshot {
         if ActionName::check(action).is_err() || ResourceName::check(resource).is_err() {
             return Err(Denial::NothingApplies);
         }
+        let chain = self.chain(resource);
         let mut verdict = Err(Denial::NothingApplies);
         let held =
             roles.iter().filter_map(|id| self.find_role(id)).filter_map(|number| self.roles.get(number));
@@ -314,7 +332,7 @@ impl Snapshot {
         for statement in statements {
             // Another allow would change nothing; only a deny still can.
             if (verdict.is_err() || statement.effect() == Effect::Deny)
-                && statement.applies_to(action, resource)
+                && statement.applies_along(action, chain.as_slice())
             {
                 match statement.effect() {
                     Effect::Deny => return Err(Denial::ExplicitDeny),
@@ -336,7 +354,7 @@ impl Snapshot {
         let mut allows = Vec::new();
         let mut denies = Vec::new();
         if ActionName::check(action).is_ok() && ResourceName::check(resource).is_ok() {
-            for hit in self.hits(&reached, action, &chain) {
+            for hit in self.hits(&reached, action, chain.as_slice()) {
                 let hits = if hit.statement.effect() == Effect::Deny { &mut denies } else { &mut allows };
                 if hits.len() < BECAUSE_MAX {
                     hits.push(hit);

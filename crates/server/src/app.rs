@@ -169,7 +169,7 @@ impl utoipa::Modify for Security {
 pub fn routes(services: &Services) -> (Router, Document) {
     let tenant = OpenApiRouter::new()
         .merge(directory::tenant_routes(services.directory.clone()))
-        .merge(authz::access::tenant_routes())
+        .merge(authz::tenant_routes(authz_service(services)))
         .merge(audit::tenant_routes(audit_service(services)))
         .merge(authn::tenant_routes(services.authn.clone()))
         .merge(oidc::tenant_routes(services.oidc.clone()))
@@ -185,6 +185,10 @@ pub fn routes(services: &Services) -> (Router, Document) {
         .split_for_parts();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     (router, document)
+}
+
+fn authz_service(services: &Services) -> authz::Service {
+    authz::Service::new(web::CursorKey::new(*services.kms.derive("authz cursors 1").expose()))
 }
 
 fn audit_service(services: &Services) -> audit::Service {

@@ -33,6 +33,10 @@ pub struct BodyLimit(pub usize);
 #[derive(Debug, Clone)]
 pub struct Json<T>(pub T);
 
+/// A JSON body of `application/json`, or none at all for all its defaults: what a PUT of a relation takes.
+#[derive(Debug, Clone)]
+pub struct OptionalJson<T>(pub T);
+
 /// A JSON merge patch (RFC 7396) of `application/merge-patch+json` or `application/json`; its fields are
 /// [`Field`]s.
 #[derive(Debug, Clone)]
@@ -43,6 +47,25 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
         read_json(request, &["application/json"]).await.map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
+        let typed = media_type_is(request.headers(), &["application/json"]);
+        let limit = request.extensions().get::<BodyLimit>().map_or(BODY_BYTES_MAX, |limit| limit.0);
+        let bytes = read(request, limit).await?;
+        match (bytes.is_empty(), typed) {
+            (true, _) => Ok(Self(T::default())),
+            (false, true) => Ok(Self(parse_json(&bytes)?)),
+            (false, false) => Err(Failure::new(
+                Kind::UnsupportedMedia,
+                "unsupported_media_type",
+                "send the body as `application/json`, or none",
+            )),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub mod proxies;
 pub mod query;
 pub mod request;
 
-pub use body::{Field, Json, MergePatch};
+pub use body::{Field, Json, MergePatch, OptionalJson};
 pub use etag::{IfMatch, etag};
 pub use failure::{Failure, Verbatim};
 pub use form::{FormBody, Pairs};

@@ -171,7 +171,8 @@ pub struct BecauseBody {
     /// The policy's name, if it is a policy's.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
-    /// The permission's code, if it is a permission's.
+    /// The permission's code, if it is a permission's; with a policy's name, of the permission that the policy
+    /// is linked to.
     #[serde(skip_serializing_if = "Option::is_none")]
     permission: Option<String>,
     /// The place of the statement, from 0.
@@ -384,6 +385,7 @@ fn describe_because(because: &policy::Because) -> BecauseBody {
     let (policy, permission) = match &because.source {
         policy::Source::Policy { name, .. } => (Some(name.to_string()), None),
         policy::Source::Permission { code } => (None, Some(code.to_string())),
+        policy::Source::Link { name, code, .. } => (Some(name.to_string()), Some(code.to_string())),
     };
     BecauseBody {
         effect: if because.effect == policy::Effect::Allow { "allow" } else { "deny" },

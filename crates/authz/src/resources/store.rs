@@ -6,8 +6,8 @@ use ::store::{FromRow, Row, Rx, Sql, StoreError};
 use base::id::{ResourceId, TenantId};
 use serde_json::Value;
 
-use super::{PAGE_MAX, Resource};
-use crate::{Result, Tx};
+use super::{DEPTH_MAX, PAGE_MAX, Resource, ResourceQuery};
+use crate::{Listing, Result, Tx};
 
 impl FromRow for Resource {
     fn from_row(row: &Row) -> ::store::Result<Self> {
@@ -96,4 +96,71 @@ pub(super) async fn find_by_name(rx: &mut Rx, tenant: &TenantId, name: &str) -> 
 pub(super) async fn list(rx: &mut Rx, tenant: &TenantId, after: &str) -> Result<Vec<Resource>> {
     let sql = select().value(tenant).push(" AND name > ").value(after);
     Ok(rx.all(sql.push(" ORDER BY name LIMIT ").value(PAGE_MAX)).await?)
+}
+
+pub(super) async fn count(rx: &mut Rx, tenant: &TenantId) -> Result<i64> {
+    Ok(rx.one(Sql::new("SELECT count(*) FROM resources WHERE tenant_id = $1").bind(tenant)).await?)
+}
+
+/// How many policies are linked to a resource itself.
+pub(super) async fn count_links(rx: &mut Rx, tenant: &TenantId, id: &ResourceId) -> Result<i64> {
+    let sql = Sql::new("SELECT count(*) FROM policy_resources WHERE tenant_id = $1 AND resource_id = $2");
+    Ok(rx.one(sql.bind(tenant).bind(id)).await?)
+}
+
+/// The resource and all that it lies in, as far as policies are linked to them, by id.
+pub(super) async fn linked_above(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    start: Option<&ResourceId>,
+) -> Result<Vec<ResourceId>> {
+    let Some(start) = start else { return Ok(Vec::new()) };
+    let sql = Sql::new(
+        "WITH RECURSIVE above (id, parent_id, depth) AS (\
+         SELECT id, parent_id, 1 FROM resources WHERE tenant_id = $1 AND id = $2 \
+         UNION ALL \
+         SELECT r.id, r.parent_id, a.depth + 1 FROM resources r JOIN above a ON r.id = a.parent_id \
+         WHERE r.tenant_id = $1 AND a.depth <= 10) \
+         SELECT DISTINCT pr.resource_id FROM policy_resources pr JOIN above a ON a.id = pr.resource_id \
+         WHERE pr.tenant_id = $1 ORDER BY pr.resource_id",
+    );
+    Ok(rx.all(sql.bind(tenant).bind(start)).await?)
+}
+
+/// What a resource lies in, the nearest first.
+pub(super) async fn ancestors(rx: &mut Rx, tenant: &TenantId, resource: &Resource) -> Result<Vec<Resource>> {
+    let mut found: Vec<Resource> = Vec::new();
+    let mut next = resource.parent_id.clone();
+    while let Some(id) = next
+        && found.len() < DEPTH_MAX
+    {
+        let Some(parent) = find(rx, tenant, &id).await? else { break };
+        next = parent.parent_id.clone();
+        found.push(parent);
+    }
+    Ok(found)
+}
+
+/// The next resources by name.
+pub(super) async fn page(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    query: &ResourceQuery,
+    listing: &Listing,
+) -> Result<Vec<Resource>> {
+    let (begin, end) = listing.range();
+    let mut sql = select().value(tenant).push(" AND name > ").value(listing.after());
+    if listing.q.is_some() {
+        sql = sql.push(" AND name >= ").value(begin).push(" AND name < ").value(end);
+    }
+    if let Some(kind) = &query.kind {
+        sql = sql.push(" AND kind = ").value(kind);
+    }
+    if let Some(name) = &query.name {
+        sql = sql.push(" AND name = ").value(name);
+    }
+    if let Some(parent) = &query.parent_id {
+        sql = sql.push(" AND parent_id = ").value(parent);
+    }
+    Ok(rx.all(sql.push(" ORDER BY name LIMIT ").value(listing.limit())).await?)
 }

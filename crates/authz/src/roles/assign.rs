@@ -1,14 +1,18 @@
 //! Who holds which role, and for how long.
 
+mod store;
+
 use base::Timestamp;
 use base::id::{ClientId, GroupId, PrincipalId, RoleId, TenantId, UserId};
-use policy::{Document, Effect};
 use serde_json::json;
 
-use super::{store, target};
-use crate::escalation::check_hand_on;
+use super::target;
+use crate::escalation::{check_deny_stays, check_hand_on, check_hand_on_until, check_not_above, is_exempt};
 use crate::principals::{self, PrincipalKind};
-use crate::{Cx, Error, Event, Permit, Result, Rx, Tx};
+use crate::{Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Tx};
+
+/// Roles that one holder has directly at most.
+pub const ROLES_HELD_MAX: i64 = 1_000;
 
 /// Whoever holds a role.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +21,16 @@ pub enum Holder {
     Principal(PrincipalId),
     /// A group: all its members hold the role.
     Group(GroupId),
+}
+
+impl Holder {
+    /// The id, of whatever kind.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Principal(id) => id.as_str(),
+            Self::Group(id) => id.as_str(),
+        }
+    }
 }
 
 impl From<&PrincipalId> for Holder {
@@ -68,6 +82,29 @@ impl Window {
     }
 }
 
+/// Whether a deny may end with an assignment or a membership.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExpiringDeny {
+    /// Refuse it with `deny_would_expire`.
+    #[default]
+    Refuse,
+    /// Whoever asks knows that what was denied is permitted again.
+    Accept,
+}
+
+/// A role to be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAssignment {
+    /// To whom.
+    pub holder: Holder,
+    /// Which role.
+    pub role: RoleId,
+    /// When it counts.
+    pub window: Window,
+    /// Whether a deny may end with it.
+    pub denies: ExpiringDeny,
+}
+
 /// A role that a principal holds, directly or through a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
@@ -81,22 +118,23 @@ pub struct Held {
     pub through: Option<GroupId>,
 }
 
-/// One assignment of a tenant, for export.
+/// Who holds a role directly, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AssignmentRow {
+pub struct Assignment {
     /// Who holds.
     pub holder: Holder,
-    /// Which role.
-    pub role_id: RoleId,
-    /// When.
+    /// What kind of holder: `client`, `group` or `user`.
+    pub kind: &'static str,
+    /// When it counts.
     pub window: Window,
+    /// When it was given or last changed.
+    pub assigned_at: Timestamp,
+    /// Who gave it, where that is known.
+    pub assigned_by: Option<String>,
 }
 
-/// Gives a role, or changes when it counts if the holder has it already.
-///
-/// A user's own row and principal, or the client's, must be there before. Fails with [`Error::NotFound`] on
-/// a role or holder that the tenant does not have, [`Error::Invalid`] on an empty window or an expiry of a
-/// role that denies (`deny_would_expire`), and [`Error::Escalation`].
+/// Gives a role, or changes when it counts if the holder has it already, as [`put_in`] does, and lets no deny
+/// end with it.
 pub async fn assign_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -105,29 +143,48 @@ pub async fn assign_in(
     role: &RoleId,
     window: Window,
 ) -> Result<()> {
+    let denies = ExpiringDeny::Refuse;
+    let new = NewAssignment { holder: holder.clone(), role: role.clone(), window, denies };
+    put_in(cx, tx, permit, &new).await
+}
+
+/// Gives a role, or changes when it counts if the holder has it already.
+///
+/// A user's own row and principal, or the client's, must be there before. Fails with [`Error::NotFound`] on
+/// a role or holder that the tenant does not have, [`Error::Invalid`] on an empty window or an expiry of a
+/// role that denies (`deny_would_expire`), [`Error::LimitReached`], [`Error::LastSuperAdmin`] where the
+/// change would end what the last one holds, [`Error::Outranked`] and [`Error::Escalation`].
+pub async fn put_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: &NewAssignment) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
+    let NewAssignment { holder, role, window, denies } = new;
     window.check()?;
-    let found = store::find(tx, &tenant, role).await?.ok_or(Error::NotFound("role"))?;
-    check_hand_on(cx, permit, std::slice::from_ref(role)).await?;
-    if window.expires_at.is_some() {
+    let found = super::store::find(tx, &tenant, role).await?.ok_or(Error::NotFound("role"))?;
+    let kind = check_holder(tx, &tenant, holder).await?;
+    check_hand_on_until(cx, permit, &[(role.clone(), window.expires_at)]).await?;
+    if let Holder::Principal(id) = holder {
+        check_not_above(cx, permit, id).await?;
+    }
+    if window.expires_at.is_some() && *denies == ExpiringDeny::Refuse {
         refuse_expiring_deny(tx, &tenant, role).await?;
     }
+    if *window != Window::ALWAYS {
+        check_deny_stays(cx, tx, permit, &tenant, std::slice::from_ref(role)).await?;
+    }
+    let had = store::find_window(tx, &tenant, holder, role).await?;
+    if had.is_none() && store::count_held(tx, &tenant, holder).await? >= ROLES_HELD_MAX {
+        return Err(Error::LimitReached(format!("one holder has at most {ROLES_HELD_MAX} roles")));
+    }
     let by = cx.actor().id();
-    let grant = store::Grant { tenant: &tenant, role, window, at: cx.now(), by: by.as_deref() };
-    match holder {
-        Holder::Principal(id) => {
-            let principal = principals::find(tx, &tenant, id).await?.ok_or(Error::NotFound("principal"))?;
-            match principal.kind {
-                PrincipalKind::User => store::assign_user(tx, &grant, &cx.fresh_id(), id).await?,
-                PrincipalKind::Client => store::assign_client(tx, &grant, &cx.fresh_id(), id).await?,
-            }
+    let grant = store::Grant { tenant: &tenant, role, window: *window, at: cx.now(), by: by.as_deref() };
+    match (holder, kind) {
+        (Holder::Principal(id), Some(PrincipalKind::Client)) => {
+            store::assign_client(tx, &grant, &cx.fresh_id(), id).await?;
         }
-        Holder::Group(id) => {
-            if !store::group_exists(tx, &tenant, id).await? {
-                return Err(Error::NotFound("group"));
-            }
-            store::assign_group(tx, &grant, id).await?;
-        }
+        (Holder::Principal(id), _) => store::assign_user(tx, &grant, &cx.fresh_id(), id).await?,
+        (Holder::Group(id), _) => store::assign_group(tx, &grant, id).await?,
+    }
+    if had.is_some() && found.code == super::SUPER_ADMIN {
+        keep_super_admin(tx, permit).await?;
     }
     let mut details = describe(holder);
     if let Some(map) = details.as_object_mut() {
@@ -142,8 +199,9 @@ pub async fn assign_in(
 
 /// Takes a role away.
 ///
-/// Fails with [`Error::NotFound`] if the holder does not have it directly, and [`Error::Escalation`]: a role
-/// may hold denies, and nobody strips those above them.
+/// Fails with [`Error::NotFound`] if the holder does not have it directly, [`Error::LastSuperAdmin`],
+/// [`Error::Outranked`] and [`Error::Escalation`]: a role may hold denies, and nobody strips those above
+/// them.
 pub async fn unassign_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -152,10 +210,17 @@ pub async fn unassign_in(
     role: &RoleId,
 ) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
-    let found = store::find(tx, &tenant, role).await?.ok_or(Error::NotFound("role"))?;
+    let found = super::store::find(tx, &tenant, role).await?.ok_or(Error::NotFound("role"))?;
     check_hand_on(cx, permit, std::slice::from_ref(role)).await?;
+    check_deny_stays(cx, tx, permit, &tenant, std::slice::from_ref(role)).await?;
+    if let Holder::Principal(id) = holder {
+        check_not_above(cx, permit, id).await?;
+    }
     if store::unassign(tx, &tenant, holder, role).await? == 0 {
         return Err(Error::NotFound("assignment"));
+    }
+    if found.code == super::SUPER_ADMIN {
+        keep_super_admin(tx, permit).await?;
     }
     let mut details = describe(holder);
     if let Some(map) = details.as_object_mut() {
@@ -171,27 +236,78 @@ pub async fn list_held(rx: &mut Rx, tenant: &TenantId, principal: &PrincipalId) 
     store::list_held(rx, tenant, principal).await
 }
 
-/// All direct assignments of the tenant, by holder and role.
-pub async fn list_assignments(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<AssignmentRow>> {
-    store::list_assignments(rx, tenant).await
+/// The next roles of a group, at whatever time, by code.
+pub async fn page_group(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    group: &GroupId,
+    listing: &Listing,
+) -> Result<Vec<Held>> {
+    store::page_group(rx, tenant, group, listing).await
+}
+
+/// The next holders of a role, whatever they are, by kind and id.
+pub async fn list_assignments(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    role: &RoleId,
+    listing: &Listing,
+) -> Result<Listed<Assignment>> {
+    let found = store::list_assignments(rx, tenant, role, listing).await?;
+    Ok(Listed::of(found, listing.limit, |one| format!("{}:{}", one.kind, one.holder.id())))
+}
+
+/// When a holder has a role directly; none if it has it not.
+pub async fn find_window(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    holder: &Holder,
+    role: &RoleId,
+) -> Result<Option<Window>> {
+    store::find_window(rx, tenant, holder, role).await
+}
+
+/// Refuses to leave a tenant whose Super Admins are all inactive, not yet or not for good. Called after the
+/// change, in its transaction: two such changes at once wait for each other.
+///
+/// Fails with [`Error::LastSuperAdmin`].
+pub(crate) async fn keep_super_admin(tx: &mut Tx, permit: &Permit) -> Result<()> {
+    if is_exempt(permit) {
+        return Ok(());
+    }
+    let tenant = permit.own_tenant()?.clone();
+    let now = tx.cx.now();
+    store::lock_decisions(tx, &tenant).await?;
+    match store::find_lasting_holder(tx, &tenant, super::SUPER_ADMIN, now).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::LastSuperAdmin),
+    }
 }
 
 /// Refuses to let a role end for somebody by itself if it, or one that it inherits from, denies something.
 ///
 /// Fails with [`Error::Invalid`], code `deny_would_expire`.
 pub async fn refuse_expiring_deny(rx: &mut Rx, tenant: &TenantId, role: &RoleId) -> Result<()> {
-    for document in store::documents_of(rx, tenant, role).await? {
-        let document = Document::from_value(&document)
-            .map_err(|e| Error::Bug(base::bug!("a stored policy does not parse: {e:?}")))?;
-        if document.statements().iter().any(|statement| statement.effect() == Effect::Deny) {
-            return Err(Error::invalid(
-                "/expires_at",
-                "deny_would_expire",
-                "the role denies something, which would be permitted again when the assignment ends",
-            ));
-        }
+    if super::denies(rx, tenant, role).await? {
+        return Err(Error::invalid(
+            "/expires_at",
+            "deny_would_expire",
+            "the role denies something, which would be permitted again when the assignment ends",
+        ));
     }
     Ok(())
+}
+
+/// The kind of a principal that holds; none for a group. Fails with [`Error::NotFound`].
+async fn check_holder(rx: &mut Rx, tenant: &TenantId, holder: &Holder) -> Result<Option<PrincipalKind>> {
+    match holder {
+        Holder::Principal(id) => {
+            let found = principals::find(rx, tenant, id).await?.ok_or(Error::NotFound("principal"))?;
+            Ok(Some(found.kind))
+        }
+        Holder::Group(id) if store::group_exists(rx, tenant, id).await? => Ok(None),
+        Holder::Group(_) => Err(Error::NotFound("group")),
+    }
 }
 
 fn describe(holder: &Holder) -> serde_json::Value {

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use ::store::{FromRow, Row, Rx, Sql};
 use base::Timestamp;
-use base::id::{GroupId, Id, Noun, PermissionId, PolicyId, PrincipalId, RoleId, TenantId};
+use base::id::{PermissionId, PolicyId, RoleId, TenantId};
 
-use super::assign::{AssignmentRow, Held, Holder, Window};
-use super::{ROLES_MAX, Role};
+use super::{Attachment, ROLES_MAX, Role};
 use crate::action::PermissionCode;
 use crate::{Result, Tx};
 
@@ -25,12 +24,6 @@ impl FromRow for Role {
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
         })
-    }
-}
-
-impl FromRow for Window {
-    fn from_row(row: &Row) -> ::store::Result<Self> {
-        Ok(Self { valid_from: row.find("valid_from")?, expires_at: row.find("expires_at")? })
     }
 }
 
@@ -235,177 +228,66 @@ pub(super) async fn documents_of(
     Ok(rx.all(sql).await?)
 }
 
-/// What all assignments have in common.
-pub(super) struct Grant<'a> {
-    pub(super) tenant: &'a TenantId,
-    pub(super) role: &'a RoleId,
-    pub(super) window: Window,
-    pub(super) at: Timestamp,
-    pub(super) by: Option<&'a str>,
+/// The next roles after this code.
+pub(super) async fn list_after(rx: &mut Rx, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<Role>> {
+    let sql = select().value(tenant).push(" AND code > ").value(after);
+    Ok(rx.all(sql.push(" ORDER BY code LIMIT ").value(limit)).await?)
 }
 
-impl Grant<'_> {
-    /// Binds tenant, role, window, instant and actor as `$1` to `$6`.
-    fn begin(&self, text: &'static str) -> Sql {
-        Sql::new(text)
-            .bind(self.tenant)
-            .bind(self.role)
-            .bind(self.window.valid_from)
-            .bind(self.window.expires_at)
-            .bind(self.at)
-            .bind(self.by)
+/// A role and those that it inherits from, nearest first.
+pub(super) async fn with_ancestors(rx: &mut Rx, tenant: &TenantId, id: &RoleId) -> Result<Vec<Role>> {
+    let mut found: Vec<Role> = Vec::new();
+    let mut next = Some(id.clone());
+    while let Some(id) = next
+        && found.len() < policy::snapshot::ROLE_DEPTH_MAX
+    {
+        let Some(role) = find(rx, tenant, &id).await? else { break };
+        next = role.parent_id.clone();
+        found.push(role);
     }
+    Ok(found)
 }
 
-/// The marker of an assignment's row id, which nobody outside sees.
-#[derive(Debug)]
-pub(super) enum AssignmentNoun {}
-
-impl Noun for AssignmentNoun {
-    const NAME: &'static str = "assignment";
-}
-
-pub(super) async fn assign_user(
-    tx: &mut Tx,
-    grant: &Grant<'_>,
-    row: &Id<AssignmentNoun>,
-    user: &PrincipalId,
-) -> Result<()> {
-    let sql = grant.begin(
-        "INSERT INTO user_roles (tenant_id, role_id, valid_from, expires_at, assigned_at, assigned_by, id, user_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_id, role_id) DO UPDATE SET \
-         valid_from = excluded.valid_from, expires_at = excluded.expires_at, \
-         assigned_at = excluded.assigned_at, assigned_by = excluded.assigned_by",
-    );
-    tx.execute(sql.bind(row).bind(user)).await?;
-    Ok(())
-}
-
-pub(super) async fn assign_client(
-    tx: &mut Tx,
-    grant: &Grant<'_>,
-    row: &Id<AssignmentNoun>,
-    client: &PrincipalId,
-) -> Result<()> {
-    let sql = grant.begin(
-        "INSERT INTO client_roles (tenant_id, role_id, valid_from, expires_at, assigned_at, assigned_by, id, \
-         client_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (client_id, role_id) DO UPDATE SET \
-         valid_from = excluded.valid_from, expires_at = excluded.expires_at, \
-         assigned_at = excluded.assigned_at, assigned_by = excluded.assigned_by",
-    );
-    tx.execute(sql.bind(row).bind(client)).await?;
-    Ok(())
-}
-
-pub(super) async fn assign_group(tx: &mut Tx, grant: &Grant<'_>, group: &GroupId) -> Result<()> {
-    let sql = grant.begin(
-        "INSERT INTO group_roles (tenant_id, role_id, valid_from, expires_at, assigned_at, assigned_by, group_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (group_id, role_id) DO UPDATE SET \
-         valid_from = excluded.valid_from, expires_at = excluded.expires_at, \
-         assigned_at = excluded.assigned_at, assigned_by = excluded.assigned_by",
-    );
-    tx.execute(sql.bind(group)).await?;
-    Ok(())
-}
-
-pub(super) async fn group_exists(rx: &mut Rx, tenant: &TenantId, id: &GroupId) -> Result<bool> {
-    let sql = Sql::new("SELECT id FROM groups WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
-    Ok(rx.optional::<GroupId>(sql).await?.is_some())
-}
-
-pub(super) async fn unassign(tx: &mut Tx, tenant: &TenantId, holder: &Holder, role: &RoleId) -> Result<u64> {
-    let group = |id: &GroupId| {
-        Sql::new("DELETE FROM group_roles WHERE tenant_id = $1 AND role_id = $2 AND group_id = $3")
-            .bind(tenant)
-            .bind(role)
-            .bind(id)
-    };
-    let id = match holder {
-        Holder::Group(id) => return Ok(tx.execute(group(id)).await?),
-        Holder::Principal(id) => id,
-    };
-    // Ids are unique over users and clients, so at most one of the two has a row.
-    let user = Sql::new("DELETE FROM user_roles WHERE tenant_id = $1 AND role_id = $2 AND user_id = $3");
-    let client =
-        Sql::new("DELETE FROM client_roles WHERE tenant_id = $1 AND role_id = $2 AND client_id = $3");
-    let users = tx.execute(user.bind(tenant).bind(role).bind(id)).await?;
-    let clients = tx.execute(client.bind(tenant).bind(role).bind(id)).await?;
-    Ok(users + clients)
-}
-
-impl FromRow for Held {
+impl FromRow for Attachment {
     fn from_row(row: &Row) -> ::store::Result<Self> {
-        let own = Window::from_row(row)?;
-        let member_from: Option<Timestamp> = row.find("member_from")?;
-        let member_until: Option<Timestamp> = row.find("member_until")?;
-        let expires_at = match (own.expires_at, member_until) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
         Ok(Self {
-            role_id: row.get("role_id")?,
-            role_code: row.get("code")?,
-            window: Window { valid_from: own.valid_from.max(member_from), expires_at },
-            through: row.find("group_id")?,
+            policy_id: row.get("id")?,
+            name: row.get("name")?,
+            attached_at: row.get("attached_at")?,
+            attached_by: row.find("attached_by")?,
         })
     }
 }
 
-pub(super) async fn list_held(rx: &mut Rx, tenant: &TenantId, principal: &PrincipalId) -> Result<Vec<Held>> {
-    let direct = Sql::new(
-        "SELECT ur.role_id, r.code, ur.valid_from, ur.expires_at, NULL AS member_from, NULL AS member_until, \
-         NULL AS group_id FROM user_roles ur JOIN roles r ON r.id = ur.role_id AND r.tenant_id = ur.tenant_id \
-         WHERE ur.tenant_id = $1 AND ur.user_id = $2 ORDER BY ur.role_id",
+/// The policies attached to a role, by name.
+pub(super) async fn list_attachments(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    role: &RoleId,
+) -> Result<Vec<Attachment>> {
+    let sql = Sql::new(
+        "SELECT p.id, p.name, rp.attached_at, rp.attached_by FROM role_policies rp \
+         JOIN policies p ON p.id = rp.policy_id AND p.tenant_id = rp.tenant_id \
+         WHERE rp.tenant_id = $1 AND rp.role_id = $2 ORDER BY p.name_key",
     );
-    let client = Sql::new(
-        "SELECT cr.role_id, r.code, cr.valid_from, cr.expires_at, NULL AS member_from, NULL AS member_until, \
-         NULL AS group_id FROM client_roles cr JOIN roles r ON r.id = cr.role_id AND r.tenant_id = cr.tenant_id \
-         WHERE cr.tenant_id = $1 AND cr.client_id = $2 ORDER BY cr.role_id",
-    );
-    let through = Sql::new(
-        "SELECT gr.role_id, r.code, gr.valid_from, gr.expires_at, gm.valid_from AS member_from, \
-         gm.expires_at AS member_until, gr.group_id FROM group_members gm \
-         JOIN group_roles gr ON gr.group_id = gm.group_id AND gr.tenant_id = gm.tenant_id \
-         JOIN roles r ON r.id = gr.role_id AND r.tenant_id = gr.tenant_id \
-         WHERE gm.tenant_id = $1 AND gm.principal_id = $2 ORDER BY gr.role_id, gr.group_id",
-    );
-    let mut held = Vec::new();
-    for sql in [direct, client, through] {
-        held.extend(rx.all::<Held>(sql.bind(tenant).bind(principal)).await?);
-    }
-    Ok(held)
+    Ok(rx.all(sql.bind(tenant).bind(role)).await?)
 }
 
-struct PrincipalAssignment(AssignmentRow);
-
-impl FromRow for PrincipalAssignment {
-    fn from_row(row: &Row) -> ::store::Result<Self> {
-        let holder = Holder::Principal(row.get("holder_id")?);
-        Ok(Self(AssignmentRow { holder, role_id: row.get("role_id")?, window: Window::from_row(row)? }))
-    }
+pub(super) async fn attach(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    role: &RoleId,
+    policy: &PolicyId,
+    at: (Timestamp, Option<&str>),
+) -> Result<u64> {
+    let sql = Sql::new(
+        "INSERT INTO role_policies (role_id, policy_id, tenant_id, attached_at, attached_by) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (role_id, policy_id) DO NOTHING",
+    );
+    Ok(tx.execute(sql.bind(role).bind(policy).bind(tenant).bind(at.0).bind(at.1)).await?)
 }
 
-struct GroupAssignment(AssignmentRow);
-
-impl FromRow for GroupAssignment {
-    fn from_row(row: &Row) -> ::store::Result<Self> {
-        let holder = Holder::Group(row.get("holder_id")?);
-        Ok(Self(AssignmentRow { holder, role_id: row.get("role_id")?, window: Window::from_row(row)? }))
-    }
-}
-
-pub(super) async fn list_assignments(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<AssignmentRow>> {
-    let principals = Sql::new(
-        "SELECT user_id AS holder_id, role_id, valid_from, expires_at FROM user_roles WHERE tenant_id = $1 \
-         UNION ALL \
-         SELECT client_id AS holder_id, role_id, valid_from, expires_at FROM client_roles WHERE tenant_id = $1 \
-         ORDER BY 1, 2",
-    );
-    let groups = Sql::new(
-        "SELECT group_id AS holder_id, role_id, valid_from, expires_at FROM group_roles WHERE tenant_id = $1 \
-         ORDER BY 1, 2",
-    );
-    let principals: Vec<PrincipalAssignment> = rx.all(principals.bind(tenant)).await?;
-    let groups: Vec<GroupAssignment> = rx.all(groups.bind(tenant)).await?;
-    Ok(principals.into_iter().map(|row| row.0).chain(groups.into_iter().map(|row| row.0)).collect())
+pub(super) async fn detach(tx: &mut Tx, tenant: &TenantId, role: &RoleId, policy: &PolicyId) -> Result<u64> {
+    let sql = Sql::new("DELETE FROM role_policies WHERE tenant_id = $1 AND role_id = $2 AND policy_id = $3");
+    Ok(tx.execute(sql.bind(tenant).bind(role).bind(policy)).await?)
 }

@@ -125,6 +125,7 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
                     statements: code.statements(tenant.as_str()),
                 })
                 .collect(),
+            links: Vec::new(),
             id: role.id.to_string(),
             name: role.name,
             parent: role.parent_id.map(|id| id.to_string()),

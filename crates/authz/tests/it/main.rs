@@ -3,6 +3,7 @@
 
 mod access;
 mod escalation;
+mod guards;
 mod matrix;
 mod nouns;
 mod queue;

@@ -409,7 +409,7 @@ impl<'a> Run<'a> {
                 let change = ResourceChange { parent_id, ..change.clone() };
                 resources::update_resource_in(&self.cx, tx, permit, id, change, Some(*version)).await?;
             }
-            Step::DeleteResource(id) => resources::delete_resource_in(tx, permit, id).await?,
+            Step::DeleteResource(id) => resources::delete_resource_in(&self.cx, tx, permit, id).await?,
             _ => {}
         }
         Ok(())

@@ -1,0 +1,300 @@
+//! Routes, request and response types of groups and their members.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use base::Timestamp;
+use base::id::{ClientId, GroupId, PrincipalId, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use web::openapi::{EditProblems, Problems, WriteProblems};
+use web::{Failure, Field, IfMatch, Json, MergePatch, OptionalJson, Page, PageQuery, Path};
+
+use super::{Group, GroupChange, ListedMember, Membership, NewGroup, NewMember};
+use crate::http::{List, Now, StateWord, Tagged, WindowBody, at, created, optional};
+use crate::principals::PrincipalKind;
+use crate::{Cx, Service};
+
+/// The routes, relative to a tenant.
+pub(crate) fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(read, update, delete))
+        .routes(routes!(members))
+        .routes(routes!(add_member, remove_member))
+        .routes(routes!(list_user_groups))
+        .routes(routes!(list_client_groups))
+}
+
+/// A group.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Group)]
+struct GroupBody {
+    id: String,
+    /// Unique in the tenant in any case.
+    name: String,
+    description: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<Group> for GroupBody {
+    fn from(group: Group) -> Self {
+        Self {
+            id: group.id.to_string(),
+            name: group.name,
+            description: group.description,
+            created_at: group.created_at,
+            updated_at: group.updated_at,
+        }
+    }
+}
+
+fn tagged(group: Group) -> Tagged<GroupBody> {
+    Tagged { version: group.version, body: group.into() }
+}
+
+/// A group to be made, without members.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewGroup)]
+struct NewGroupBody {
+    /// 1 to 128 characters, unique in the tenant in any case.
+    name: String,
+    description: Option<String>,
+}
+
+/// A merge patch (RFC 7396) over a group.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = GroupPatch)]
+struct GroupPatch {
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    name: Field<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    description: Field<String>,
+}
+
+/// A member of a group.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GroupMember)]
+struct MemberBody {
+    /// `user` or `client`.
+    principal_type: String,
+    principal_id: String,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    valid_from: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    state: StateWord,
+    #[schema(value_type = String, format = DateTime)]
+    added_at: Timestamp,
+    /// Who added it, where that is known.
+    added_by: Option<String>,
+}
+
+impl From<Now<ListedMember>> for MemberBody {
+    fn from(Now(one, now): Now<ListedMember>) -> Self {
+        let window = one.member.window;
+        Self {
+            principal_type: one.kind,
+            principal_id: one.member.principal_id.to_string(),
+            valid_from: window.valid_from,
+            expires_at: window.expires_at,
+            state: StateWord::of(window, now),
+            added_at: one.added_at,
+            added_by: one.added_by,
+        }
+    }
+}
+
+/// A group that somebody is a member of.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Membership)]
+struct MembershipBody {
+    group_id: String,
+    name: String,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    valid_from: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    state: StateWord,
+}
+
+impl From<Now<Membership>> for MembershipBody {
+    fn from(Now(one, now): Now<Membership>) -> Self {
+        Self {
+            group_id: one.group_id.to_string(),
+            name: one.name,
+            valid_from: one.window.valid_from,
+            expires_at: one.window.expires_at,
+            state: StateWord::of(one.window, now),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct GroupPath {
+    /// The group's id.
+    #[param(value_type = String)]
+    group_id: GroupId,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct MemberPath {
+    /// The group's id.
+    #[param(value_type = String)]
+    group_id: GroupId,
+    /// The id of a user or a client.
+    #[param(value_type = String)]
+    principal_id: PrincipalId,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct UserPath {
+    /// The person's id.
+    #[param(value_type = String)]
+    user_id: UserId,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct ClientPath {
+    /// The client's id.
+    #[param(value_type = String)]
+    id: ClientId,
+}
+
+/// Lists groups by name; `q` matches the beginning of names in any case.
+#[utoipa::path(get, path = "/api/v1/groups", tag = "groups", operation_id = "list_groups", params(PageQuery),
+    responses((status = 200, description = "A page of groups", body = inline(Page<GroupBody>)), Problems))]
+async fn list(
+    State(service): State<Service>,
+    cx: Cx,
+    page: PageQuery,
+) -> Result<Json<Page<GroupBody>>, Failure> {
+    let list = List::new(&service, &cx, &["groups"], page)?;
+    Ok(list.page(super::page_groups(&cx, &list.listing()?).await?))
+}
+
+/// Makes a group without members.
+#[utoipa::path(post, path = "/api/v1/groups", tag = "groups", operation_id = "create_group",
+    request_body = NewGroupBody,
+    responses((status = 201, description = "Made", body = GroupBody), WriteProblems))]
+async fn create(cx: Cx, Json(body): Json<NewGroupBody>) -> Result<Response, Failure> {
+    let new = NewGroup { name: body.name, description: body.description };
+    let group = super::create_group(&cx, new).await?;
+    Ok(created(&cx, &format!("groups/{}", group.id), tagged(group)))
+}
+
+/// Reads a group.
+#[utoipa::path(get, path = "/api/v1/groups/{group_id}", tag = "groups", operation_id = "read_group",
+    params(GroupPath), responses((status = 200, description = "The group", body = GroupBody), Problems))]
+async fn read(cx: Cx, Path(path): Path<GroupPath>) -> Result<Tagged<GroupBody>, Failure> {
+    Ok(tagged(super::load_group(&cx, &path.group_id).await?))
+}
+
+/// Changes a group's name or description.
+#[utoipa::path(patch, path = "/api/v1/groups/{group_id}", tag = "groups", operation_id = "update_group",
+    params(GroupPath, ("If-Match" = String, Header, description = "The `ETag` of what was read")),
+    request_body(content = GroupPatch, content_type = "application/merge-patch+json"),
+    responses((status = 200, description = "Changed", body = GroupBody), EditProblems))]
+async fn update(
+    cx: Cx,
+    Path(path): Path<GroupPath>,
+    if_match: IfMatch,
+    MergePatch(patch): MergePatch<GroupPatch>,
+) -> Result<Tagged<GroupBody>, Failure> {
+    let change =
+        GroupChange { name: patch.name.required("/name")?, description: optional(patch.description) };
+    Ok(tagged(super::update_group(&cx, &path.group_id, &if_match, change).await?))
+}
+
+/// Removes a group with its memberships; its members lose its roles.
+#[utoipa::path(delete, path = "/api/v1/groups/{group_id}", tag = "groups", operation_id = "delete_group",
+    params(GroupPath, ("If-Match" = String, Header, description = "The `ETag` of what was read")),
+    responses((status = 204, description = "Removed"), EditProblems))]
+async fn delete(cx: Cx, Path(path): Path<GroupPath>, if_match: IfMatch) -> Result<StatusCode, Failure> {
+    super::delete_group(&cx, &path.group_id, &if_match).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists the members of a group by id, also those whose membership is over or has not begun.
+#[utoipa::path(get, path = "/api/v1/groups/{group_id}/members", tag = "groups",
+    operation_id = "list_group_members", params(GroupPath, PageQuery),
+    responses((status = 200, description = "A page of members", body = inline(Page<MemberBody>)), Problems))]
+async fn members(
+    State(service): State<Service>,
+    cx: Cx,
+    Path(path): Path<GroupPath>,
+    page: PageQuery,
+) -> Result<Json<Page<MemberBody>>, Failure> {
+    let list = List::unsearched(&service, &cx, &["group members", path.group_id.as_str()], page)?;
+    let listed = super::page_members(&cx, &path.group_id, &list.listing()?).await?;
+    Ok(list.page(at(listed, cx.now())))
+}
+
+/// Makes a person or a client a member of a group, or changes when the membership counts.
+#[utoipa::path(put, path = "/api/v1/groups/{group_id}/members/{principal_id}", tag = "groups",
+    operation_id = "add_group_member", params(MemberPath), request_body = Option<WindowBody>,
+    responses((status = 204, description = "A member"), WriteProblems))]
+async fn add_member(
+    cx: Cx,
+    Path(path): Path<MemberPath>,
+    OptionalJson(body): OptionalJson<WindowBody>,
+) -> Result<StatusCode, Failure> {
+    let (window, denies) = body.parse();
+    let new = NewMember { principal_id: path.principal_id, window, denies };
+    super::add_member(&cx, &path.group_id, &new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a member from a group.
+#[utoipa::path(delete, path = "/api/v1/groups/{group_id}/members/{principal_id}", tag = "groups",
+    operation_id = "remove_group_member", params(MemberPath),
+    responses((status = 204, description = "No member"), WriteProblems))]
+async fn remove_member(cx: Cx, Path(path): Path<MemberPath>) -> Result<StatusCode, Failure> {
+    super::remove_member(&cx, &path.group_id, &path.principal_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists the groups of a person by name, also where the membership is over or has not begun.
+#[utoipa::path(get, path = "/api/v1/users/{user_id}/groups", tag = "groups", operation_id = "list_user_groups",
+    params(UserPath, PageQuery),
+    responses((status = 200, description = "A page of groups", body = inline(Page<MembershipBody>)), Problems))]
+async fn list_user_groups(
+    State(service): State<Service>,
+    cx: Cx,
+    Path(path): Path<UserPath>,
+    page: PageQuery,
+) -> Result<Json<Page<MembershipBody>>, Failure> {
+    let list = List::unsearched(&service, &cx, &["user groups", path.user_id.as_str()], page)?;
+    let id = path.user_id.cast();
+    let listed = super::list_groups_of(&cx, PrincipalKind::User, &id, &list.listing()?).await?;
+    Ok(list.page(at(listed, cx.now())))
+}
+
+/// Lists the groups of a client by name, also where the membership is over or has not begun.
+#[utoipa::path(get, path = "/api/v1/clients/{id}/groups", tag = "groups", operation_id = "list_client_groups",
+    params(ClientPath, PageQuery),
+    responses((status = 200, description = "A page of groups", body = inline(Page<MembershipBody>)), Problems))]
+async fn list_client_groups(
+    State(service): State<Service>,
+    cx: Cx,
+    Path(path): Path<ClientPath>,
+    page: PageQuery,
+) -> Result<Json<Page<MembershipBody>>, Failure> {
+    let list = List::unsearched(&service, &cx, &["client groups", path.id.as_str()], page)?;
+    let id = path.id.cast();
+    let listed = super::list_groups_of(&cx, PrincipalKind::Client, &id, &list.listing()?).await?;
+    Ok(list.page(at(listed, cx.now())))
+}
