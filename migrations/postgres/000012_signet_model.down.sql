@@ -147,5 +147,6 @@ ALTER TABLE tenants
     DROP COLUMN host_name,
     DROP COLUMN account_number,
     DROP COLUMN issuer,
-    DROP COLUMN platform_id;
+    DROP COLUMN platform_id,
+    ALTER COLUMN name TYPE varchar(128);
 DROP TABLE platforms;

@@ -23,6 +23,8 @@ VALUES ('00000000-0000-0000-0000-000000000001', 'Default Platform', 'default pla
 
 -- ------------------------------------------------------------------ tenants
 
+-- Lists are ordered by names, byte by byte as on SQLite.
+ALTER TABLE tenants ALTER COLUMN name TYPE varchar(128) COLLATE "C";
 ALTER TABLE tenants
     ADD COLUMN platform_id varchar(64) COLLATE "C" NOT NULL
         DEFAULT '00000000-0000-0000-0000-000000000001',

@@ -25,7 +25,8 @@ pub struct TenantConfig {
     pub tokens: TokenPolicy,
     /// What is written to the audit log.
     pub audit: AuditPolicy,
-    /// The code of the role that every new user gets.
+    /// The code of the role that every new user gets: a role of this tenant.
+    #[schema(min_length = 1, max_length = 32)]
     pub default_role: String,
 }
 
@@ -48,6 +49,7 @@ impl Default for TenantConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct PasswordPolicy {
     /// The fewest characters, 8 to 72.
+    #[schema(minimum = 8, maximum = 72)]
     pub min_length: u32,
     /// Whether an upper-case letter is needed.
     pub require_uppercase: bool,
@@ -58,8 +60,10 @@ pub struct PasswordPolicy {
     /// Whether a character is needed that is neither letter nor digit.
     pub require_special: bool,
     /// How many of the last passwords cannot be used again, 0 to 24.
+    #[schema(minimum = 0, maximum = 24)]
     pub history_count: u32,
     /// After how many days a password must be changed, 0 to 3650; 0 is never.
+    #[schema(minimum = 0, maximum = 3650)]
     pub expire_days: u32,
 }
 
@@ -82,12 +86,16 @@ impl Default for PasswordPolicy {
 #[serde(default, deny_unknown_fields)]
 pub struct SessionPolicy {
     /// Seconds without a request after which a session ends, 60 to 86,400.
+    #[schema(minimum = 60, maximum = 86400)]
     pub idle_timeout_seconds: i64,
     /// Seconds after which a session ends in any case, 300 to 2,592,000.
+    #[schema(minimum = 300, maximum = 2592000)]
     pub absolute_timeout_seconds: i64,
     /// Seconds for which a session lasts where "remember me" was chosen, idle or not, 3,600 to 31,536,000.
+    #[schema(minimum = 3600, maximum = 31536000)]
     pub remember_seconds: i64,
     /// Sessions of one person at a time, 1 to 100; the oldest ends when one more begins.
+    #[schema(minimum = 1, maximum = 100)]
     pub max_concurrent: u32,
 }
 
@@ -107,8 +115,10 @@ impl Default for SessionPolicy {
 #[serde(default, deny_unknown_fields)]
 pub struct LockoutPolicy {
     /// Wrong passwords in a row before further attempts are refused, 3 to 100.
+    #[schema(minimum = 3, maximum = 100)]
     pub failures_max: u32,
     /// Seconds for which they are refused, 60 to 86,400.
+    #[schema(minimum = 60, maximum = 86400)]
     pub duration_seconds: i64,
 }
 
@@ -118,7 +128,7 @@ impl Default for LockoutPolicy {
     }
 }
 
-/// Who needs a second factor.
+/// Who needs a second factor. Kept and checked; it has no effect until second factors exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MfaPolicy {
@@ -139,8 +149,10 @@ impl Default for MfaPolicy {
 #[serde(default, deny_unknown_fields)]
 pub struct TokenPolicy {
     /// Seconds for which an access token is valid, 60 to 86,400.
+    #[schema(minimum = 60, maximum = 86400)]
     pub access_ttl_seconds: i64,
     /// Seconds for which a refresh token is valid, 300 to 31,536,000.
+    #[schema(minimum = 300, maximum = 31536000)]
     pub refresh_ttl_seconds: i64,
 }
 
@@ -207,23 +219,21 @@ impl TenantConfig {
     pub fn check(&self) -> Result<()> {
         let mut fields = Fields::default();
         let session = &self.session_policy;
-        let ranges: [(&str, i64, i64, i64); 11] = [
-            ("/password_policy/min_length", self.password_policy.min_length.into(), 8, 72),
-            ("/password_policy/history_count", self.password_policy.history_count.into(), 0, 24),
-            ("/password_policy/expire_days", self.password_policy.expire_days.into(), 0, 3650),
-            ("/session_policy/idle_timeout_seconds", session.idle_timeout_seconds, 60, 86_400),
-            ("/session_policy/absolute_timeout_seconds", session.absolute_timeout_seconds, 300, 2_592_000),
-            ("/session_policy/remember_seconds", session.remember_seconds, 3600, 31_536_000),
-            ("/session_policy/max_concurrent", session.max_concurrent.into(), 1, 100),
-            ("/lockout_policy/failures_max", self.lockout_policy.failures_max.into(), 3, 100),
-            ("/lockout_policy/duration_seconds", self.lockout_policy.duration_seconds, 60, 86_400),
-            ("/tokens/access_ttl_seconds", self.tokens.access_ttl_seconds, 60, 86_400),
-            ("/tokens/refresh_ttl_seconds", self.tokens.refresh_ttl_seconds, 300, 31_536_000),
-        ];
-        for (pointer, found, min, max) in ranges {
-            if !(min..=max).contains(&found) {
-                fields.wrong(pointer, "out_of_range", format!("found {found}, expected {min} to {max}"));
-            }
+        let password = &self.password_policy;
+        for (pointer, found, range) in [
+            ("/password_policy/min_length", password.min_length.into(), 8..=72),
+            ("/password_policy/history_count", password.history_count.into(), 0..=24),
+            ("/password_policy/expire_days", password.expire_days.into(), 0..=3650),
+            ("/session_policy/idle_timeout_seconds", session.idle_timeout_seconds, 60..=86_400),
+            ("/session_policy/absolute_timeout_seconds", session.absolute_timeout_seconds, 300..=2_592_000),
+            ("/session_policy/remember_seconds", session.remember_seconds, 3600..=31_536_000),
+            ("/session_policy/max_concurrent", session.max_concurrent.into(), 1..=100),
+            ("/lockout_policy/failures_max", self.lockout_policy.failures_max.into(), 3..=100),
+            ("/lockout_policy/duration_seconds", self.lockout_policy.duration_seconds, 60..=86_400),
+            ("/tokens/access_ttl_seconds", self.tokens.access_ttl_seconds, 60..=86_400),
+            ("/tokens/refresh_ttl_seconds", self.tokens.refresh_ttl_seconds, 300..=31_536_000),
+        ] {
+            fields.range(pointer, found, range);
         }
         if let Err(bad) = text::check_code(&self.default_role, 32) {
             fields.wrong("/default_role", "invalid_code", bad.to_string());
@@ -236,6 +246,7 @@ impl TenantConfig {
 mod tests {
     use base::Problem;
     use serde_json::json;
+    use utoipa::PartialSchema;
 
     use super::*;
 
@@ -260,6 +271,36 @@ mod tests {
 
         let back = strict.patched(json!({"password_policy": {"min_length": null}})).unwrap();
         assert_eq!(back, TenantConfig::default());
+    }
+
+    #[test]
+    fn the_published_schema_has_exactly_the_ranges_that_are_held() {
+        let mut ranges = 0;
+        for schema in [
+            PasswordPolicy::schema(),
+            SessionPolicy::schema(),
+            LockoutPolicy::schema(),
+            MfaPolicy::schema(),
+            TokenPolicy::schema(),
+        ] {
+            let schema = serde_json::to_value(schema).unwrap();
+            for (field, described) in schema["properties"].as_object().unwrap() {
+                let config = TenantConfig::default().to_value();
+                let sections = config.as_object().unwrap();
+                let (section, _) = sections.iter().find(|(_, v)| v.get(field).is_some()).unwrap();
+                if described["type"] == "boolean" {
+                    continue;
+                }
+                let (min, max) = (described["minimum"].as_f64(), described["maximum"].as_f64());
+                let (min, max) = (min.unwrap() as i64, max.unwrap() as i64);
+                for (value, fits) in [(min, true), (max, true), (min - 1, false), (max + 1, false)] {
+                    let patch = json!({ section: { field: value } });
+                    assert_eq!(TenantConfig::default().patched(patch).is_ok(), fits, "{field} {value}");
+                }
+                ranges += 1;
+            }
+        }
+        assert_eq!(ranges, 11);
     }
 
     #[test]

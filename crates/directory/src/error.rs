@@ -1,9 +1,9 @@
 //! What can go wrong in this slice, and how the caller is told.
 
-use base::{FieldError, Kind, Problem};
+use base::{FieldError, Kind, Problem, Timestamp};
 use store::StoreError;
 
-use crate::{TenantStatus, UserStatus};
+use crate::UserStatus;
 
 /// The result of a verb of this slice.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -42,12 +42,26 @@ pub enum Error {
         done: &'static str,
     },
     /// The tenant's status does not allow that change.
-    #[error("a tenant whose status is `{}` cannot be {done}", from.word())]
+    #[error("a tenant whose status is `{from}` cannot be {done}: {steps}")]
     IllegalTenantStatusChange {
         /// The status it has.
-        from: TenantStatus,
+        from: &'static str,
         /// What was asked for, as a participle.
         done: &'static str,
+        /// What can be done with it.
+        steps: &'static str,
+    },
+    /// Nothing of the tenant may be removed while it is held.
+    #[error("the tenant is under a legal hold since {since}; it must be lifted first")]
+    Held {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// A deleted tenant is kept for a time.
+    #[error("the tenant is kept until {until}; only then can it be removed for good")]
+    KeptUntil {
+        /// Until when.
+        until: Timestamp,
     },
     /// The caller would lock themselves out.
     #[error("you cannot do this to your own {0}; another administrator can")]
@@ -146,6 +160,8 @@ impl From<Error> for Problem {
             Error::IllegalStatusChange { .. } | Error::IllegalTenantStatusChange { .. } => {
                 Self::new(Kind::Conflict, "illegal_status_change", text)
             }
+            Error::Held { .. } => Self::new(Kind::Conflict, "legal_hold", text),
+            Error::KeptUntil { .. } => Self::new(Kind::Conflict, "hold_period", text),
             Error::Own(_) => Self::new(Kind::Conflict, "own_account", text),
             Error::DefaultStays(_) => Self::new(Kind::Conflict, "default_stays", text),
             Error::InUse(_) => Self::new(Kind::Conflict, "in_use", text),

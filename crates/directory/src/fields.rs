@@ -1,5 +1,7 @@
 //! Checks of single values, collected so that an answer names every wrong field at once.
 
+use std::ops::RangeInclusive;
+
 use base::text::BadText;
 use base::{FieldError, text};
 use serde_json::Value;
@@ -8,6 +10,8 @@ use crate::{Error, Result};
 
 /// The longest address of a picture, in characters.
 const URL_CHARS_MAX: usize = 2048;
+/// The longest domain name, in bytes (RFC 1035 section 2.3.4, as text).
+const DOMAIN_BYTES_MAX: usize = 253;
 /// The largest JSON value that is stored with a person, in bytes.
 const JSON_BYTES_MAX: usize = 16 * 1024;
 /// The deepest JSON value that is stored.
@@ -76,6 +80,29 @@ impl Fields {
                 "invalid_url",
                 "expected an http or https address of at most 2048 characters",
             );
+        }
+    }
+
+    /// Checks a domain name in lower case (RFC 1035 section 2.3.1, with digits in front as RFC 1123 allows).
+    pub(crate) fn domain(&mut self, pointer: &str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        if value.len() > DOMAIN_BYTES_MAX || !value.contains('.') || !value.split('.').all(label) {
+            let detail = "expected a domain name in lower case, like acme.example";
+            self.wrong(pointer, "invalid_domain", detail);
+        }
+    }
+
+    /// Checks a number.
+    pub(crate) fn range(&mut self, pointer: &str, found: i64, range: RangeInclusive<i64>) {
+        if !range.contains(&found) {
+            let detail = format!("found {found}, expected {} to {}", range.start(), range.end());
+            self.wrong(pointer, "out_of_range", detail);
         }
     }
 
@@ -243,6 +270,29 @@ mod tests {
             let mut fields = Fields::default();
             fields.attributes("/attributes", &value);
             assert_eq!(fields.finish().is_ok(), fits, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_a_dns_name_in_lower_case() {
+        let long = format!("{}.example", "a".repeat(64));
+        for (domain, fits) in [
+            ("acme.example", true),
+            ("7up.co-op.example", true),
+            ("xn--fiq228c.cn", true),
+            ("Acme.example", false),
+            ("acme", false),
+            ("acme..example", false),
+            (".acme.example", false),
+            ("-acme.example", false),
+            ("acme-.example", false),
+            ("acme.example/", false),
+            ("ac me.example", false),
+            (long.as_str(), false),
+        ] {
+            let mut fields = Fields::default();
+            fields.domain("/domain", Some(domain));
+            assert_eq!(fields.finish().is_ok(), fits, "{domain}");
         }
     }
 

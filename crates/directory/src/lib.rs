@@ -37,7 +37,7 @@ pub use seeds::{
     ADMIN_ID, ADMIN_USERNAME, DEFAULT_TENANT_CODE, DEFAULT_TENANT_ID, seed_admin_in, seed_default_tenant_in,
     seed_demo_user_in,
 };
-pub use tenants::{NewTenant, Tenant, TenantStatus};
+pub use tenants::{NewTenant, Tenant, TenantChange, TenantStatus};
 pub use users::{NewUser, Profile, StatusChange, User, UserChange, UserStatus};
 
 /// The slice: what its routes need, and the look-up of tenants. Cheap to clone.
@@ -48,20 +48,32 @@ struct Inner {
     core: Core,
     cursors: CursorKey,
     public_url: String,
+    deletion_hold_seconds: i64,
     tenants: tenants::Cache,
 }
 
 impl Service {
     /// Wires the slice. The public URL has no slash at the end; the issuers of new tenants begin with it.
     pub fn new(core: Core, kms: Kms, public_url: String) -> Self {
+        Self::with_deletion_hold(core, kms, public_url, tenants::deletion::DELETION_HOLD_SECONDS_DEFAULT)
+    }
+
+    /// Wires the slice where deleted tenants are kept for so many seconds before they are purged.
+    pub fn with_deletion_hold(core: Core, kms: Kms, public_url: String, deletion_hold_seconds: i64) -> Self {
         let cursors = CursorKey::new(*kms.derive("directory cursors 1").expose());
         let public_url = public_url.trim_end_matches('/').to_owned();
-        Self(Arc::new(Inner { core, cursors, public_url, tenants: tenants::Cache::new() }))
+        let tenants = tenants::Cache::new();
+        Self(Arc::new(Inner { core, cursors, public_url, deletion_hold_seconds, tenants }))
     }
 
     /// The public URL, without a slash at the end.
     pub fn public_url(&self) -> &str {
         &self.0.public_url
+    }
+
+    /// How long a deleted tenant is kept before it is purged, in seconds.
+    pub fn deletion_hold_seconds(&self) -> i64 {
+        self.0.deletion_hold_seconds
     }
 
     /// The tenant whose code stands in an address; none if there is no such tenant or it is deleted.

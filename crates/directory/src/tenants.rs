@@ -1,18 +1,28 @@
 //! Tenants: types and verbs.
 
+pub mod billing;
 mod cache;
+pub mod deletion;
 pub(crate) mod http;
+pub mod purge;
+mod status;
 mod store;
 
 use std::sync::Arc;
 
+use ::store::Scanned;
 use authz::{Action, Cx, Event, Permit, Place, Rx, Target, TenantRef, Tx, roles};
 use base::Timestamp;
 use base::id::{PlatformId, TenantId};
+use base::query::{Filter, Position, SortKey};
 use serde_json::{Value, json};
-use web::IfMatch;
+use web::{Field, IfMatch};
 
+pub use billing::Billing;
 pub(crate) use cache::Cache;
+pub use deletion::{Deletion, Hold};
+pub use purge::{PurgeReport, purge_due};
+pub use status::{TenantStatus, TenantStatusChange, change_tenant_status};
 
 use crate::config::TenantConfig;
 use crate::fields::Fields;
@@ -51,43 +61,6 @@ pub const RESERVED_CODES: &[&str] = &[
 /// Attempts to draw an account number that is free.
 const ACCOUNT_NUMBER_DRAWS: usize = 8;
 
-/// Whether a tenant is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TenantStatus {
-    /// Its people may sign in.
-    Active,
-    /// Switched off by agreement.
-    Inactive,
-    /// Switched off against its will.
-    Suspended,
-}
-
-impl TenantStatus {
-    const ALL: [Self; 3] = [Self::Active, Self::Inactive, Self::Suspended];
-
-    /// The word that is stored.
-    pub const fn stored(self) -> &'static str {
-        match self {
-            Self::Active => "ACTIVE",
-            Self::Inactive => "INACTIVE",
-            Self::Suspended => "SUSPENDED",
-        }
-    }
-
-    /// The word that people read.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-            Self::Suspended => "suspended",
-        }
-    }
-
-    fn parse(stored: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.stored() == stored)
-    }
-}
-
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
@@ -103,10 +76,22 @@ pub struct Tenant {
     pub issuer: String,
     /// Twelve digits; never changes.
     pub account_number: String,
+    /// The domain of its organisation. A note: nothing is derived from it, for nobody proved it.
+    pub domain: Option<String>,
     /// Whether it is in use.
     pub status: TenantStatus,
+    /// That it is deleted, and when it goes for good.
+    pub deletion: Option<Deletion>,
+    /// That nothing of it may be purged.
+    pub hold: Option<Hold>,
     /// Its configuration as stored.
     pub config: Value,
+    /// Its people, deleted ones excepted. The database keeps this number, whoever writes.
+    pub user_count: i64,
+    /// The bytes of its files. Nothing counts them yet: 0.
+    pub storage_used_bytes: i64,
+    /// The calls of its API. Nothing counts them yet: 0.
+    pub api_calls_count: i64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -123,8 +108,17 @@ impl Tenant {
             code: self.code.clone(),
             issuer: self.issuer.clone(),
             name: self.name.clone(),
-            active: self.status == TenantStatus::Active,
+            active: self.status == TenantStatus::Active && self.deletion.is_none(),
             config: self.config.clone(),
+        }
+    }
+
+    /// The status as people read it: `active`, `inactive`, `suspended`, `deleted` or `purging`.
+    pub fn status_word(&self) -> &'static str {
+        match &self.deletion {
+            Some(Deletion { purge_started_at: Some(_), .. }) => "purging",
+            Some(_) => "deleted",
+            None => self.status.word(),
         }
     }
 }
@@ -140,63 +134,37 @@ pub struct NewTenant {
     pub config: Value,
     /// The platform that it will belong to; none for the default one.
     pub platform: Option<PlatformId>,
+    /// The domain of its organisation.
+    pub domain: Option<String>,
 }
 
 impl NewTenant {
     /// A tenant of the default platform with the default configuration.
     pub fn new(code: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { code: code.into(), name: name.into(), config: json!({}), platform: None }
+        Self { code: code.into(), name: name.into(), config: json!({}), platform: None, domain: None }
     }
 }
 
-/// A change of a tenant's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TenantStatusChange {
-    /// Active to suspended: nobody may sign in, refresh or decide.
-    Suspend,
-    /// Active to inactive.
-    Deactivate,
-    /// Suspended or inactive to active.
-    Activate,
-}
-
-impl TenantStatusChange {
-    /// The status after the change; none where the change is not allowed.
-    pub const fn applied_to(self, from: TenantStatus) -> Option<TenantStatus> {
-        match (self, from) {
-            (Self::Suspend, TenantStatus::Active) => Some(TenantStatus::Suspended),
-            (Self::Deactivate, TenantStatus::Active) => Some(TenantStatus::Inactive),
-            (Self::Activate, TenantStatus::Suspended | TenantStatus::Inactive) => Some(TenantStatus::Active),
-            _ => None,
-        }
-    }
-
-    const fn done(self) -> &'static str {
-        match self {
-            Self::Suspend => "suspended",
-            Self::Deactivate => "deactivated",
-            Self::Activate => "activated",
-        }
-    }
-
-    const fn event(self) -> &'static str {
-        match self {
-            Self::Suspend => "tenant.suspended",
-            Self::Deactivate => "tenant.deactivated",
-            Self::Activate => "tenant.activated",
-        }
-    }
-}
-
-/// Which tenants to list, by code.
+/// What of a tenant is to be changed.
 #[derive(Debug, Clone, Default)]
+pub struct TenantChange {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another domain, or none.
+    pub domain: Field<String>,
+}
+
+/// Which tenants to list, and in which order.
+#[derive(Debug, Clone)]
 pub struct TenantQuery {
     /// Only codes that begin with this.
     pub code_prefix: Option<String>,
-    /// Only those of this platform.
-    pub platform: Option<PlatformId>,
-    /// Only those after this code.
-    pub after: Option<String>,
+    /// Only those that fit; deleted ones only where it looks at the status.
+    pub filter: Option<Filter>,
+    /// The order; the id follows by itself.
+    pub order: Vec<SortKey>,
+    /// Only those after this place.
+    pub after: Option<Position>,
     /// At most so many.
     pub limit: u32,
 }
@@ -282,7 +250,7 @@ impl Draft<'_> {
 pub(crate) async fn insert_in(cx: &Cx, tx: &mut Tx, permit: &Permit, draft: Draft<'_>) -> Result<Tenant> {
     let issuer = draft.issuer();
     let Draft { id, new, fixed, .. } = draft;
-    check_name(&new.name)?;
+    check_texts(&new.name, new.domain.as_deref())?;
     let patch = if new.config.is_null() { json!({}) } else { new.config };
     let config = TenantConfig::default().patched(patch)?;
     let platform_id = platform_of(tx, new.platform).await?;
@@ -295,13 +263,23 @@ pub(crate) async fn insert_in(cx: &Cx, tx: &mut Tx, permit: &Permit, draft: Draf
         code: new.code,
         name: new.name,
         account_number,
+        domain: new.domain,
         status: TenantStatus::Active,
+        deletion: None,
+        hold: None,
         config: config.to_value(),
+        user_count: 0,
+        storage_used_bytes: 0,
+        api_calls_count: 0,
         created_at: now,
         updated_at: now,
         version: 1,
     };
     store::insert(tx, &tenant).await?;
+    // Looked at after the insertion: a purge that waited for the same code has then committed.
+    if store::is_tombstone(tx, &tenant).await? {
+        return Err(Error::Taken { field: "code", code: "code_taken" });
+    }
     tx.record(
         permit,
         Event::done("tenant.created", Target::member(&tenant.id).name(None))
@@ -327,18 +305,25 @@ async fn platform_of(rx: &mut Rx, named: Option<PlatformId>) -> Result<PlatformI
     }
 }
 
-/// The tenant of this id, on the platform.
+/// The tenant of this id, deleted or not, on the platform.
 pub async fn load_tenant(cx: &Cx, id: &TenantId) -> Result<Tenant> {
     let permit = cx.authorize(Action::PlatformTenantRead, &Target::member(id)).await?;
     let mut rx = cx.read(&permit).await?;
-    find(&mut rx, id).await?.ok_or(Error::NotFound("tenant"))
+    find_any(&mut rx, id).await?.ok_or(Error::NotFound("tenant"))
 }
 
-/// The tenants of the platform, by code.
-pub async fn list_tenants(cx: &Cx, query: &TenantQuery) -> Result<Vec<Tenant>> {
+/// The tenants of the platform, page by page.
+pub async fn list_tenants(cx: &Cx, query: &TenantQuery) -> Result<Scanned<Tenant>> {
     let permit = cx.authorize(Action::PlatformTenantRead, &Target::all("tenant")).await?;
     let mut rx = cx.read(&permit).await?;
     Ok(store::list(&mut rx, query).await?)
+}
+
+/// How many tenants a list finds on all its pages, exactly or as the database estimates.
+pub async fn count_tenants(cx: &Cx, query: &TenantQuery, exactly: bool) -> Result<i64> {
+    let permit = cx.authorize(Action::PlatformTenantRead, &Target::all("tenant")).await?;
+    let mut rx = cx.read(&permit).await?;
+    Ok(store::count(&mut rx, query, exactly).await?)
 }
 
 /// The tenant of the operation itself.
@@ -349,31 +334,47 @@ pub async fn load_own_tenant(cx: &Cx) -> Result<Tenant> {
     find(&mut rx, &id).await?.ok_or(Error::NotFound("tenant"))
 }
 
-/// Renames a tenant: on the platform any, inside a tenant that tenant.
+/// Changes a tenant's name or domain: on the platform any, inside a tenant that tenant.
 ///
-/// Fails with [`Error::Taken`], [`Error::Invalid`] and 412 where `if_match` does not hold.
-pub async fn rename_tenant(cx: &Cx, id: &TenantId, if_match: &IfMatch, name: &str) -> Result<Tenant> {
+/// Fails with [`Error::Taken`], [`Error::Invalid`], [`Error::IllegalTenantStatusChange`] for a deleted one,
+/// and with 412 where `if_match` does not hold.
+pub async fn update_tenant(
+    cx: &Cx,
+    id: &TenantId,
+    if_match: &IfMatch,
+    change: TenantChange,
+) -> Result<Tenant> {
     let permit = authorize_change(cx, id, Action::TenantUpdate).await?;
-    check_name(name)?;
 
     let mut tx = cx.write(&permit).await?;
-    let found = find(&mut tx, id).await?.ok_or(Error::NotFound("tenant"))?;
-    if_match.check(found.version)?;
-    let tenant = rename_in(cx, &mut tx, &permit, &found, name).await?;
+    let found = load_changeable(&mut tx, id, if_match).await?;
+    let tenant = update_tenant_in(cx, &mut tx, &permit, &found, change).await?;
     tx.commit().await?;
     Ok(tenant)
 }
 
-/// Renames a tenant as it was just read.
-pub async fn rename_in(cx: &Cx, tx: &mut Tx, permit: &Permit, found: &Tenant, name: &str) -> Result<Tenant> {
-    check_name(name)?;
-    let tenant = Tenant { name: name.to_owned(), ..found.clone() };
+/// Changes name or domain of a tenant as it was just read.
+///
+/// Fails with [`Error::Taken`], [`Error::Invalid`] and [`Error::Stale`].
+pub async fn update_tenant_in(
+    cx: &Cx,
+    tx: &mut Tx,
+    permit: &Permit,
+    found: &Tenant,
+    change: TenantChange,
+) -> Result<Tenant> {
+    let tenant = Tenant {
+        name: change.name.unwrap_or_else(|| found.name.clone()),
+        domain: change.domain.applied_to(found.domain.clone()),
+        ..found.clone()
+    };
+    check_texts(&tenant.name, tenant.domain.as_deref())?;
     save(cx, tx, &tenant).await?;
-    tx.record(
-        permit,
-        Event::done("tenant.updated", permit.name())
-            .details(json!({ "name": tenant.name, "before": found.name })),
-    );
+    let details = json!({
+        "before": { "name": found.name, "domain": found.domain },
+        "after": { "name": tenant.name, "domain": tenant.domain },
+    });
+    tx.record(permit, Event::done("tenant.updated", permit.name()).details(details));
     bump(tx, &tenant.id);
     load_again(tx, &tenant.id).await
 }
@@ -386,8 +387,7 @@ pub async fn update_config(cx: &Cx, id: &TenantId, if_match: &IfMatch, patch: Va
     let permit = authorize_change(cx, id, Action::TenantConfig).await?;
 
     let mut tx = cx.write(&permit).await?;
-    let found = find(&mut tx, id).await?.ok_or(Error::NotFound("tenant"))?;
-    if_match.check(found.version)?;
+    let found = load_changeable(&mut tx, id, if_match).await?;
     let config = TenantConfig::read(&found.config)?.patched(patch)?;
     let tenant = update_config_in(cx, &mut tx, &permit, &found, &config).await?;
     tx.commit().await?;
@@ -421,28 +421,6 @@ pub async fn update_config_in(
     load_again(tx, &tenant.id).await
 }
 
-/// Suspends, deactivates or activates a tenant, on the platform.
-///
-/// Fails with [`Error::IllegalTenantStatusChange`], and with [`Error::Own`] for the caller's own tenant.
-pub async fn change_tenant_status(cx: &Cx, id: &TenantId, change: TenantStatusChange) -> Result<Tenant> {
-    let permit = cx.authorize(Action::PlatformTenantUpdate, &Target::member(id)).await?;
-    if cx.actor().principal().is_some_and(|(_, home)| home == id) {
-        return Err(Error::Own("tenant"));
-    }
-
-    let mut tx = cx.write(&permit).await?;
-    let found = find(&mut tx, id).await?.ok_or(Error::NotFound("tenant"))?;
-    let Some(status) = change.applied_to(found.status) else {
-        return Err(Error::IllegalTenantStatusChange { from: found.status, done: change.done() });
-    };
-    save(cx, &mut tx, &Tenant { status, ..found.clone() }).await?;
-    tx.record(&permit, Event::done(change.event(), permit.name()));
-    bump(&mut tx, id);
-    let tenant = load_again(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok(tenant)
-}
-
 /// The tenant of this code, deleted ones excepted, for verbs that already hold a permit.
 pub async fn find_by_code(rx: &mut Rx, code: &str) -> Result<Option<Tenant>> {
     Ok(store::find_by_code(rx, code).await?)
@@ -451,6 +429,32 @@ pub async fn find_by_code(rx: &mut Rx, code: &str) -> Result<Option<Tenant>> {
 /// The tenant of this id, deleted ones excepted, for verbs that already hold a permit.
 pub async fn find(rx: &mut Rx, id: &TenantId) -> Result<Option<Tenant>> {
     Ok(store::find(rx, id).await?)
+}
+
+/// The tenant of this id, deleted or not, for verbs of the platform that already hold a permit.
+pub(crate) async fn find_any(rx: &mut Rx, id: &TenantId) -> Result<Option<Tenant>> {
+    Ok(store::find_any(rx, id).await?)
+}
+
+/// A tenant that is about to be changed. Fails with 412 and, for a deleted one,
+/// [`Error::IllegalTenantStatusChange`].
+async fn load_changeable(rx: &mut Rx, id: &TenantId, if_match: &IfMatch) -> Result<Tenant> {
+    let found = find_any(rx, id).await?.ok_or(Error::NotFound("tenant"))?;
+    if_match.check(found.version)?;
+    if found.deletion.is_some() {
+        return Err(illegal(&found, "changed"));
+    }
+    Ok(found)
+}
+
+/// The refusal of a step that the status machine does not have.
+fn illegal(found: &Tenant, done: &'static str) -> Error {
+    let steps = match &found.deletion {
+        Some(Deletion { purge_started_at: Some(_), .. }) => "nothing stops its removal now",
+        Some(_) => "its deletion can be cancelled",
+        None => found.status.steps(),
+    };
+    Error::IllegalTenantStatusChange { from: found.status_word(), done, steps }
 }
 
 async fn authorize_change(cx: &Cx, id: &TenantId, inside: Action) -> Result<Permit> {
@@ -470,7 +474,9 @@ async fn save(cx: &Cx, tx: &mut Tx, tenant: &Tenant) -> Result<()> {
 }
 
 async fn load_again(tx: &mut Tx, id: &TenantId) -> Result<Tenant> {
-    find(tx, id).await?.ok_or_else(|| Error::Refused(base::bug!("a tenant that was just written is gone")))
+    find_any(tx, id)
+        .await?
+        .ok_or_else(|| Error::Refused(base::bug!("a tenant that was just written is gone")))
 }
 
 /// Marks the tenant's own scope as changed: every node then looks at the tenant again.
@@ -504,9 +510,10 @@ pub fn check_code(code: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<()> {
+fn check_texts(name: &str, domain: Option<&str>) -> Result<()> {
     let mut fields = Fields::default();
     fields.line("/name", Some(name), NAME_CHARS_MAX);
+    fields.domain("/domain", domain);
     fields.finish()
 }
 
@@ -535,25 +542,6 @@ mod tests {
             ["", "a", "Acme", "a_b", "a b", "-a", "a-", "api", "platform", "é1", "a/b", &"x".repeat(41)]
         {
             assert!(check_code(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_tenants_status_changes_only_in_these_ways() {
-        use TenantStatus::{Active, Inactive, Suspended};
-        use TenantStatusChange::{Activate, Deactivate, Suspend};
-        for (change, from, to) in [
-            (Suspend, Active, Some(Suspended)),
-            (Suspend, Inactive, None),
-            (Suspend, Suspended, None),
-            (Deactivate, Active, Some(Inactive)),
-            (Deactivate, Inactive, None),
-            (Deactivate, Suspended, None),
-            (Activate, Active, None),
-            (Activate, Inactive, Some(Active)),
-            (Activate, Suspended, Some(Active)),
-        ] {
-            assert_eq!(change.applied_to(from), to, "{change:?} {from:?}");
         }
     }
 }

@@ -75,7 +75,8 @@ async fn a_platform_with_a_tenant_and_the_default_platform_stay() {
         let refused = world.post(&cx, "/api/v1/tenants", lost).await;
         refused.refused(422, "invalid_body");
         assert_eq!(refused.pointers(), ["/platform_id"]);
-        let found = world.get(&cx, &format!("/api/v1/tenants?platform_id={id}")).await.ok().body;
+        let found =
+            world.get(&cx, &format!("/api/v1/tenants?filter=platform_id%20eq%20%22{id}%22")).await.ok().body;
         let codes: Vec<&str> =
             found["items"].as_array().unwrap().iter().map(|t| t["code"].as_str().unwrap()).collect();
         assert_eq!(codes, ["tokyo"]);

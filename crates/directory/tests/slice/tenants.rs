@@ -148,6 +148,26 @@ async fn a_tenant_is_renamed_and_configured_from_inside_and_from_the_platform() 
             .await
             .refused(409, "name_taken");
 
+        let domain = world.patch(&boss, "/api/v1/tenant", json!({"domain": "acme.example"})).await.ok();
+        assert_eq!(
+            (&domain.body["domain"], &domain.body["name"]),
+            (&json!("acme.example"), &json!("Acme GmbH"))
+        );
+        let none = world.patch(&boss, "/api/v1/tenant", json!({"domain": null})).await.ok();
+        assert!(none.body["domain"].is_null());
+        for (patch, pointer) in [
+            (json!({"domain": "https://acme.example"}), "/domain"),
+            (json!({"name": null}), "/name"),
+            (json!({"code": "other"}), "/code"),
+            (json!({"status": "active"}), "/status"),
+            (json!({"user_count": 0}), "/user_count"),
+            (json!({"platform_id": "x"}), "/platform_id"),
+        ] {
+            let refused = world.patch(&boss, "/api/v1/tenant", patch).await;
+            refused.refused(422, "invalid_body");
+            assert_eq!(refused.pointers(), [pointer]);
+        }
+
         let config = json!({"password_policy": {"min_length": 14}});
         let configured = world.patch(&boss, "/api/v1/tenant/config", config).await.ok();
         assert_eq!(configured.body["password_policy"]["min_length"], 14);
@@ -201,6 +221,110 @@ async fn a_suspended_tenant_denies_its_own_super_admin_until_it_is_activated() {
         world.get(&boss, "/api/v1/tenant").await.ok();
         let own = format!("/api/v1/tenants/{}/suspend", world.default.id);
         world.act(&platform, &own).await.refused(409, "own_account");
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_status_has_no_other_steps_and_says_which_there_are() {
+    for world in World::both().await {
+        let platform = world.platform();
+        let path = format!("/api/v1/tenants/{}", world.acme.id);
+        for (step, status) in [
+            ("activate", 409),
+            ("cancel-deletion", 409),
+            ("deactivate", 200),
+            ("deactivate", 409),
+            ("suspend", 409),
+            ("activate", 200),
+            ("suspend", 200),
+            ("deactivate", 409),
+        ] {
+            let answer = world.act(&platform, &format!("{path}/{step}")).await;
+
+            assert_eq!(answer.status, status, "{step}: {}", answer.body);
+            if status == 409 {
+                answer.refused(409, "illegal_status_change");
+                assert!(answer.body["detail"].as_str().unwrap().contains(": "), "{}", answer.body);
+            }
+        }
+        let host = authz::Actor::Host { uid: 0 };
+        let host = platform.with_actor(host);
+        let default = format!("/api/v1/tenants/{}", world.default.id);
+        world.act(&host, &format!("{default}/suspend")).await.refused(409, "default_stays");
+    }
+}
+
+#[tokio::test]
+async fn the_number_of_people_is_true_whoever_writes_and_is_no_change_of_the_tenant() {
+    for world in World::both().await {
+        let platform = world.platform();
+        let path = format!("/api/v1/tenants/{}", world.default.id);
+        let before = world.get(&platform, &path).await.ok();
+        assert_eq!(before.body["user_count"], 2);
+
+        let dora = world.add("dora", None).await;
+        let admin = world.admin();
+        world.add("emil", None).await;
+        assert_eq!(world.get(&platform, &path).await.ok().body["user_count"], 4);
+        world.delete(&admin, &format!("/api/v1/users/{dora}")).await.ok();
+        assert_eq!(world.get(&platform, &path).await.ok().body["user_count"], 3);
+        world.act(&admin, &format!("/api/v1/users/{dora}/restore")).await.ok();
+        world.act(&admin, &format!("/api/v1/users/{dora}/enable")).await.ok();
+        world.patch(&admin, &format!("/api/v1/users/{dora}"), json!({"first_name": "D"})).await.ok();
+        let after = world.get(&platform, &path).await.ok();
+        assert_eq!(after.body["user_count"], 4);
+        assert_eq!((after.etag(), &after.body["updated_at"]), (before.etag(), &before.body["updated_at"]));
+
+        for (sql, count) in [
+            ("UPDATE users SET status = 'DELETED' WHERE tenant_id = $1 AND username IN ('dora', 'emil')", 2),
+            ("UPDATE users SET status = 'ACTIVE' WHERE tenant_id = $1 AND username = 'emil'", 3),
+            ("DELETE FROM users WHERE tenant_id = $1 AND username IN ('dora', 'emil')", 2),
+        ] {
+            world.execute(Sql::new(sql).bind(&world.default.id)).await;
+            let found = world.get(&platform, &path).await.ok();
+            assert_eq!(found.body["user_count"], count, "{:?}: {sql}", world.backend());
+        }
+    }
+}
+
+#[tokio::test]
+async fn tenants_are_filtered_sorted_narrowed_and_counted() {
+    for world in World::both().await {
+        let platform = world.platform();
+        for (code, name) in [("beta", "Zulu"), ("gamma", "Alpha"), ("delta", "Mike")] {
+            world.post(&platform, "/api/v1/tenants", json!({"code": code, "name": name})).await.ok();
+        }
+        let gamma = world.service.tenant_by_code("gamma").await.unwrap().unwrap();
+        world.act(&platform, &format!("/api/v1/tenants/{}/suspend", gamma.id)).await.ok();
+        for (query, expected) in [
+            ("sort=name", &["acme", "gamma", "default", "delta", "beta"][..]),
+            ("sort=-code", &["gamma", "delta", "default", "beta", "acme"]),
+            ("filter=status%20eq%20%22suspended%22", &["gamma"]),
+            ("filter=status%20eq%20%22deleted%22", &[]),
+            ("filter=name%20sw%20%22Mi%22", &["delta"]),
+            ("filter=user_count%20gt%200&count=exact", &["acme", "default"]),
+            ("q=D&sort=code", &["default", "delta"]),
+        ] {
+            let page = world.get(&platform, &format!("/api/v1/tenants?{query}")).await.ok().body;
+            let codes: Vec<&str> =
+                page["items"].as_array().unwrap().iter().map(|t| t["code"].as_str().unwrap()).collect();
+            assert_eq!(codes, expected, "{query} {:?}", world.backend());
+        }
+        let narrow = world.get(&platform, "/api/v1/tenants?fields=code&count=exact&limit=1").await.ok().body;
+        assert_eq!(narrow["items"], json!([{"code": "acme"}]));
+        assert_eq!(narrow["count"], 5);
+        for (query, code) in [
+            ("sort=domain", "invalid_sort"),
+            ("filter=config%20pr", "invalid_filter"),
+            ("filter=status%20eq%20%22gone%22", "invalid_filter"),
+            ("fields=secret", "invalid_fields"),
+            ("limit=0", "invalid_limit"),
+            ("limit=1000000", "invalid_limit"),
+            ("cursor=forged", "invalid_cursor"),
+            ("platform=x", "invalid_query"),
+        ] {
+            world.get(&platform, &format!("/api/v1/tenants?{query}")).await.refused(400, code);
+        }
     }
 }
 

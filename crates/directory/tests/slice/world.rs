@@ -70,12 +70,12 @@ impl World {
     pub(crate) async fn both() -> Vec<Self> {
         let mut worlds = Vec::new();
         for db in TestDb::both().await {
-            worlds.push(Self::on(db).await);
+            worlds.push(Self::on_one(db).await);
         }
         worlds
     }
 
-    async fn on(db: TestDb) -> Self {
+    pub(crate) async fn on_one(db: TestDb) -> Self {
         let clock = Arc::new(FixedClock::at(Timestamp::from_seconds(1_790_000_000)));
         let core = Core::new(db.store.clone(), clock.clone(), Arc::new(SeededRandom::new(11))).unwrap();
         let service = Service::new(core.clone(), kms::testing_kms(), "https://id.test/".to_owned());
@@ -163,14 +163,13 @@ impl World {
         rx.one(sql).await.unwrap()
     }
 
-    /// Runs a statement.
-    pub(crate) async fn execute(&self, sql: Sql) {
+    /// Writes past the program, as somebody with a shell would.
+    pub(crate) async fn execute(&self, sql: Sql) -> u64 {
         let cx = self.core.system(Place::Platform);
-        let permit = cx.purpose(Purpose::Bootstrap);
-        let mut tx = cx.write(&permit).await.unwrap();
-        tx.execute(sql).await.unwrap();
-        tx.record(&permit, Event::done("test.arranged", "test"));
-        tx.commit().await.unwrap();
+        let mut tx = cx.write(&cx.purpose(Purpose::Job("test"))).await.unwrap();
+        let written = tx.execute(sql).await.unwrap();
+        tx.commit_housekeeping().await.unwrap();
+        written
     }
 
     /// Adds a role to the default tenant.

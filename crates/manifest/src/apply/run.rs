@@ -8,7 +8,7 @@ use authz::roles::{self, Holder, RoleChange};
 use authz::{Cx, Place, Tx, groups, policies};
 use base::id::{GroupId, PolicyId, PrincipalId, ResourceId, RoleId, TenantId, UserId};
 use base::text::{name_key, parse_username};
-use directory::{NewUser, StatusChange, Tenant, TenantConfig, UserChange, users};
+use directory::{NewUser, StatusChange, Tenant, TenantChange, TenantConfig, UserChange, users};
 use jose::Algorithm;
 use oidc::clients::{self, ClientChange, ClientStatus, NewClient};
 use web::Field;
@@ -150,11 +150,14 @@ impl<'a> Run<'a> {
     }
 
     async fn tenant_step(&mut self, tx: &mut Tx, step: &Step) -> Result<()> {
-        use directory::tenants::{find, rename_in, update_config_in};
+        use directory::tenants::{find, update_config_in, update_tenant_in};
         let found = find(tx, &self.tenant()?).await?.ok_or(authz::Error::NotFound("tenant"))?;
         let permit = self.permits.of(&self.cx, step)?;
         let after = match step {
-            Step::RenameTenant(name) => rename_in(&self.cx, tx, permit, &found, name).await?,
+            Step::RenameTenant(name) => {
+                let change = TenantChange { name: Some(name.clone()), ..TenantChange::default() };
+                update_tenant_in(&self.cx, tx, permit, &found, change).await?
+            }
             Step::ConfigureTenant(patch) => {
                 let config = TenantConfig::of(&found.to_ref())?.patched(patch.clone())?;
                 update_config_in(&self.cx, tx, permit, &found, &config).await?
