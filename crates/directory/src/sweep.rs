@@ -1,10 +1,10 @@
-//! Clearing away what is kept of people's activity.
+//! Clearing away what is kept of people's activity, and tenants whose time has come.
 
 mod store;
 
-use authz::{BATCH_ROWS, Swept};
+use authz::{BATCH_ROWS, Place, Swept};
 
-use crate::{Result, Service};
+use crate::{Result, Service, tenants};
 
 /// Seconds for which an activity is kept. What is evidence stands in the audit log.
 const ACTIVITY_SECONDS: i64 = 180 * 86_400;
@@ -16,5 +16,11 @@ impl Service {
         let before = core.now().plus_seconds(-ACTIVITY_SECONDS);
         let activities = store::old_activities(before, BATCH_ROWS);
         Ok(vec![core.sweep("directory.sweep", "user_activities", activities).await?])
+    }
+
+    /// Removes deleted tenants whose time has come, or goes on with it: a bounded part at a time.
+    pub async fn purge_tenants(&self) -> Result<Vec<Swept>> {
+        let report = tenants::purge_due(&self.0.core.system(Place::Platform)).await?;
+        Ok(vec![Swept { kind: "tenants_purged", rows: report.rows }])
     }
 }

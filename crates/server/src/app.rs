@@ -120,7 +120,8 @@ async fn wire(config: &Config, core: Core) -> Result<Services, StartError> {
     };
     let kms = Kms::open(&core, source).await.map_err(|e| start_error("root key", e))?;
     let origin = config.public_origin();
-    let directory = directory::Service::new(core.clone(), kms.clone(), origin.clone());
+    let hold = config.deletion_hold_seconds;
+    let directory = directory::Service::with_deletion_hold(core.clone(), kms.clone(), origin.clone(), hold);
     let authn_config = authn::Config::new(origin.clone());
     let authn = authn::Service::new(core.clone(), kms.clone(), directory.clone(), authn_config)
         .map_err(|e| start_error("passwords", e))?;

@@ -32,6 +32,7 @@ const VARIABLES: &[&str] = &[
     "SIGNET_LOG_LEVEL",
     "SIGNET_DOCS_PUBLIC",
     "SIGNET_DEMO",
+    "SIGNET_TENANTS_DELETION_HOLD_SECONDS",
     "SIGNET_BOOTSTRAP_ADMIN_PASSWORD",
     "SIGNET_BOOTSTRAP_ADMIN_PASSWORD_FILE",
     "SIGNET_URL",
@@ -59,6 +60,7 @@ struct File {
     metrics: MetricsFile,
     log: LogFile,
     docs: DocsFile,
+    tenants: TenantsFile,
     demo: Option<bool>,
 }
 
@@ -79,6 +81,12 @@ struct LogFile {
 #[serde(deny_unknown_fields, default)]
 struct DocsFile {
     public: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TenantsFile {
+    deletion_hold_seconds: Option<i64>,
 }
 
 /// Where the root key comes from.
@@ -121,6 +129,8 @@ pub struct Config {
     pub docs_public: bool,
     /// Whether the demo user is made at the first start.
     pub demo: bool,
+    /// How long a deleted tenant is kept before it is purged, in seconds.
+    pub deletion_hold_seconds: i64,
     /// The first password of the default admin, while the default still stands.
     pub bootstrap_password: Option<Secret<String>>,
 }
@@ -218,6 +228,7 @@ impl Config {
                 .or(file.docs.public)
                 .unwrap_or(false),
             demo: parsed(env, "SIGNET_DEMO", "true or false")?.or(file.demo).unwrap_or(false),
+            deletion_hold_seconds: deletion_hold_seconds(env, file.tenants.deletion_hold_seconds)?,
             bootstrap_password: bootstrap_password(env)?,
         })
     }
@@ -339,6 +350,19 @@ fn public_url(text: &str) -> Result<Url, ConfigError> {
     Ok(url)
 }
 
+fn deletion_hold_seconds(env: &BTreeMap<String, String>, file: Option<i64>) -> Result<i64, ConfigError> {
+    use directory::tenants::deletion::{DELETION_HOLD_SECONDS, DELETION_HOLD_SECONDS_DEFAULT};
+    const NAME: &str = "SIGNET_TENANTS_DELETION_HOLD_SECONDS";
+    let found = parsed(env, NAME, "a number of seconds")?.or(file).unwrap_or(DELETION_HOLD_SECONDS_DEFAULT);
+    if DELETION_HOLD_SECONDS.contains(&found) {
+        return Ok(found);
+    }
+    let (min, max) = (DELETION_HOLD_SECONDS.start(), DELETION_HOLD_SECONDS.end());
+    Err(ConfigError(format!(
+        "tenants.deletion_hold_seconds: found {found}; expected {min} (a day) to {max} (ten years)"
+    )))
+}
+
 fn bootstrap_password(env: &BTreeMap<String, String>) -> Result<Option<Secret<String>>, ConfigError> {
     const NAME: &str = "SIGNET_BOOTSTRAP_ADMIN_PASSWORD";
     const FILE: &str = "SIGNET_BOOTSTRAP_ADMIN_PASSWORD_FILE";
@@ -405,6 +429,9 @@ mod tests {
             ("", &[("SIGNET_DEMO", "off")], "`SIGNET_DEMO` is `off`; expected true or false"),
             ("", &[("SIGNET_DATABASE_CONNECTIONS", "1")], "found 1; expected a number from 2 to 1000"),
             ("database_connections = 1001", &[], "found 1001; expected a number from 2 to 1000"),
+            ("[tenants]\ndeletion_hold_seconds = 86399", &[], "found 86399; expected 86400 (a day) to"),
+            ("", &[("SIGNET_TENANTS_DELETION_HOLD_SECONDS", "30d")], "expected a number of seconds"),
+            ("[tenants]\nhold = 1", &[], "unknown field `hold`"),
             ("trusted_proxies = ['10.0.0.0/33']", &[], "trusted_proxies: "),
             ("", &[("SIGNET_TRUSTED_PROXIES", "everyone")], "trusted_proxies: "),
             ("database_url = 'mysql://u:hunter2@db/s'", &[], "database_url: expected an address that begins"),

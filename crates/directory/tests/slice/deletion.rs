@@ -86,7 +86,7 @@ async fn the_code_of_a_deleted_tenant_stays_taken_and_its_name_does_not() {
         world.act(&platform, &format!("{}/cancel-deletion", path(&world))).await.refused(409, "name_taken");
 
         world.clock.advance_seconds(31 * DAY);
-        assert_eq!(purge_as_the_worker(&world).await.purged, [world.acme.id.clone()]);
+        assert_eq!(purge_as_the_worker(&world).await.purged, std::slice::from_ref(&world.acme.id));
         world.post(&platform, "/api/v1/tenants", again).await.refused(409, "code_taken");
         world.get(&platform, &path(&world)).await.refused(404, "not_found");
     }
@@ -218,6 +218,10 @@ const ROWS: &[(&str, &str)] = &[
         "INSERT INTO password_reset_tokens (id, tenant_id, user_id, token, expires_at) \
          SELECT 'prt1', $1, id, 'digest', created_at FROM users WHERE id = $2",
     ),
+    (
+        "imported_passwords",
+        "INSERT INTO imported_passwords (user_id, tenant_id, scheme, hash) VALUES ($2, $1, 'bcrypt', 'h')",
+    ),
     ("throttles", "INSERT INTO throttles (key, tenant_id) VALUES ('th1', $1)"),
     (
         "idempotency_keys",
@@ -339,7 +343,7 @@ async fn a_purge_leaves_no_row_of_the_tenant_but_the_evidence_and_touches_no_oth
         world.clock.advance_seconds(30 * DAY);
         let report = purge_as_the_worker(&world).await;
 
-        assert_eq!(report.purged, [world.acme.id.clone()], "{:?}", world.backend());
+        assert_eq!(report.purged, std::slice::from_ref(&world.acme.id), "{:?}", world.backend());
         assert!(!report.unfinished);
         for (table, before) in emptied.iter().zip(others) {
             assert_eq!(rows_of(&world, table, &acme).await, 0, "{table} {:?}", world.backend());
@@ -382,7 +386,7 @@ async fn a_purge_that_was_killed_between_batches_is_finished_by_another_node() {
         let core = Core::new(store.clone(), world.clock.clone(), random).unwrap();
         let report = purge_due(&core.system(Place::Platform)).await.unwrap();
 
-        assert_eq!(report.purged, [world.acme.id.clone()], "{:?}", world.backend());
+        assert_eq!(report.purged, std::slice::from_ref(&world.acme.id), "{:?}", world.backend());
         let people = Sql::new("SELECT COUNT(*) FROM users WHERE tenant_id = $1").bind(&world.acme.id);
         assert_eq!(world.one::<i64>(people).await, 0);
         assert_eq!(world.events("tenant.purge_started").await, 1, "marked once");
@@ -406,5 +410,5 @@ async fn a_purge_that_fails_in_the_middle_of_a_batch_leaves_the_batch_whole() {
     assert_eq!(world.one::<i64>(people).await, 4, "what was removed before it is there again");
     world.execute(Sql::new("DROP TRIGGER stop")).await;
 
-    assert_eq!(purge_as_the_worker(&world).await.purged, [world.acme.id.clone()]);
+    assert_eq!(purge_as_the_worker(&world).await.purged, std::slice::from_ref(&world.acme.id));
 }

@@ -56,6 +56,7 @@ static STEPS: &[Step] = steps! {
     "user_sessions" by "id";
     "user_activities" by "id";
     "password_reset_tokens" by "id";
+    "imported_passwords" by "user_id";
     "user_roles" by "id";
     "client_roles" by "id";
     "group_members" by "group_id, principal_id";
