@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use authz::cx::RequestContext;
-use authz::{Actor, Core, Cx, Event, Place, Purpose, TenantRef, roles};
+use authz::{Actor, Core, Cx, Place, Purpose, TenantRef, roles};
 use axum::body::Body;
 use axum::{Extension, Router};
 use base::id::UserId;
