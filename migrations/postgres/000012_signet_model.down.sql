@@ -11,7 +11,10 @@ ALTER TABLE audit_logs
     DROP COLUMN count,
     DROP COLUMN request_id,
     DROP COLUMN actor_id,
-    DROP COLUMN actor_type;
+    DROP COLUMN actor_type,
+    ALTER COLUMN username TYPE varchar(255),
+    ALTER COLUMN resource TYPE text,
+    ALTER COLUMN action TYPE varchar(128);
 
 DROP TABLE throttles;
 DROP TABLE imported_passwords;
@@ -75,7 +78,8 @@ ALTER TABLE oauth2_clients
     DROP COLUMN id_token_signed_response_alg,
     DROP COLUMN refresh_token_ttl_seconds,
     DROP COLUMN access_token_ttl_seconds,
-    DROP COLUMN post_logout_redirect_uris;
+    DROP COLUMN post_logout_redirect_uris,
+    ALTER COLUMN client_name TYPE varchar(255);
 CREATE UNIQUE INDEX uq_oauth2_clients_client_id ON oauth2_clients (client_id);
 
 ALTER TABLE user_roles

@@ -333,8 +333,10 @@ ALTER TABLE oauth2_clients
     ADD COLUMN audience jsonb NOT NULL DEFAULT '[]',
     -- Action and resource patterns for which this client is an enforcement point.
     ADD COLUMN evaluation jsonb NOT NULL DEFAULT '[]',
-    ADD COLUMN description text,
+    ADD COLUMN description text COLLATE "C",
     ADD COLUMN version bigint NOT NULL DEFAULT 1,
+    -- Lists are filtered and sorted by it, byte by byte as on SQLite.
+    ALTER COLUMN client_name TYPE varchar(255) COLLATE "C",
     ADD CONSTRAINT ck_oauth2_clients_access_token_ttl_seconds
         CHECK (access_token_ttl_seconds > 0),
     ADD CONSTRAINT ck_oauth2_clients_refresh_token_ttl_seconds
@@ -807,7 +809,11 @@ CREATE INDEX idx_throttles_updated_at ON throttles (updated_at);
 -- -------------------------------------------------------------------- audit
 
 ALTER TABLE audit_logs
-    ADD COLUMN actor_type varchar(32),
+    -- Lists are filtered by these, byte by byte as on SQLite.
+    ALTER COLUMN action TYPE varchar(128) COLLATE "C",
+    ALTER COLUMN resource TYPE text COLLATE "C",
+    ALTER COLUMN username TYPE varchar(255) COLLATE "C",
+    ADD COLUMN actor_type varchar(32) COLLATE "C",
     ADD COLUMN actor_id varchar(64) COLLATE "C",
     ADD COLUMN request_id varchar(64) COLLATE "C",
     ADD COLUMN count bigint NOT NULL DEFAULT 1,

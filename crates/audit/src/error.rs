@@ -12,12 +12,6 @@ pub enum Error {
     /// There is no such event, or it is in another log.
     #[error("no such event")]
     NotFound,
-    /// A parameter of the query cannot be used.
-    #[error("{0}")]
-    Query(String),
-    /// A cursor that was not made for this list.
-    #[error(transparent)]
-    Cursor(Problem),
     /// The caller may not, or the decision failed.
     #[error(transparent)]
     Authz(#[from] authz::Error),
@@ -30,8 +24,6 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound => Self::new(Kind::NotFound, "not_found", "there is no such event here"),
-            Error::Query(detail) => Self::new(Kind::Malformed, "invalid_query", detail),
-            Error::Cursor(problem) => problem,
             Error::Authz(error) => error.into(),
             Error::Store(error) => error.into(),
         }

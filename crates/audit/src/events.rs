@@ -6,8 +6,9 @@ mod store;
 use authz::{Action, Cx, Permit, Target};
 use base::Timestamp;
 use base::id::{EventId, TenantId};
+use base::query::{Position, SortKey};
 use serde_json::Value;
-use web::{CursorKey, Page};
+use web::list::Count;
 
 use crate::{Error, Result};
 
@@ -88,54 +89,47 @@ pub struct Filter {
     pub until: Option<Timestamp>,
 }
 
-impl Filter {
-    /// What a cursor of the list depends on.
-    fn parts(&self) -> [String; 7] {
-        let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
-        let text = |value: &Option<String>| value.as_ref().map(|v| format!("={v}")).unwrap_or_default();
-        [
-            text(&self.action),
-            text(&self.actor_id),
-            text(&self.user_id),
-            text(&self.resource),
-            self.result.unwrap_or_default().to_owned(),
-            time(self.since),
-            time(self.until),
-        ]
-    }
+/// Which page of which events.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// Restrictions, each with an equal or a bound.
+    pub own: Filter,
+    /// A further condition over the attributes of events.
+    pub filter: Option<base::query::Filter>,
+    /// By `at`, one way or the other.
+    pub order: Vec<SortKey>,
+    /// Whether to count all of them, and how.
+    pub count: Option<Count>,
+    /// At most so many, 1 to [`web::page::LIMIT_MAX`].
+    pub limit: u32,
 }
 
-/// Lists events, newest first. `limit` is 1 to [`web::page::LIMIT_MAX`].
-///
-/// Fails with [`Error::Authz`] and, for a cursor of another list or caller, [`Error::Cursor`].
+/// Some events, and where to go on.
+#[derive(Debug, Clone)]
+pub struct EventList {
+    /// The events.
+    pub items: Vec<Event>,
+    /// The position of the last of them; none on the last page.
+    pub next: Option<Position>,
+    /// How many there are on all pages; none if nobody asked.
+    pub count: Option<i64>,
+}
+
+/// Lists events of one log.
 pub async fn list_events(
     cx: &Cx,
-    cursors: &CursorKey,
     scope: &Scope,
-    filter: &Filter,
-    limit: u32,
-    cursor: Option<&str>,
-) -> Result<Page<Event>> {
+    query: &Query,
+    after: Option<&Position>,
+) -> Result<EventList> {
     let (permit, tenant) = authorize(cx, scope).await?;
-    let parts = filter.parts();
-    let caller = cx.actor().id().unwrap_or_default();
-    let mut bound = vec!["audit.events", tenant.as_ref().map_or("", TenantId::as_str), caller.as_str()];
-    bound.extend(parts.iter().map(String::as_str));
-    let after = match cursor {
-        None => None,
-        Some(cursor) => Some(position(&cursors.decode(&bound, cursor).map_err(Error::Cursor)?)?),
-    };
     let mut rx = cx.read(&permit).await?;
-    // One more than asked for says whether there is a next page.
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut events = store::list(&mut rx, tenant.as_ref(), filter, after, i64::from(limit) + 1).await?;
-    let more = events.len() > wanted;
-    events.truncate(wanted);
-    let next = events.last().filter(|_| more).map(|last| {
-        let at = last.at.as_micros().to_string();
-        cursors.encode(&bound, &[&at, &last.id])
-    });
-    Ok(Page { items: events, next })
+    let scanned = store::list(&mut rx, tenant.as_ref(), query, after).await?;
+    let count = match query.count {
+        Some(how) => Some(store::count(&mut rx, tenant.as_ref(), query, how).await?),
+        None => None,
+    };
+    Ok(EventList { items: scanned.items, next: scanned.next, count })
 }
 
 /// The event of this id. Fails with [`Error::NotFound`] if it is not in this log.
@@ -158,15 +152,4 @@ async fn authorize(cx: &Cx, scope: &Scope) -> Result<(Permit, Option<TenantId>)>
             (cx.authorize(Action::PlatformAuditRead, &target).await?, Some(tenant.clone()))
         }
     })
-}
-
-/// The place after which a page begins.
-pub(crate) type Position = (Timestamp, String);
-
-fn position(parts: &[String]) -> Result<Position> {
-    match parts {
-        [at, id] => at.parse().ok().map(|at| (Timestamp::from_micros(at), id.clone())),
-        _ => None,
-    }
-    .ok_or_else(|| Error::Cursor(base::bug!("a cursor of ours does not hold a position")))
 }

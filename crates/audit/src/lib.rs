@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use web::CursorKey;
 
 pub use error::{Error, Result};
-pub use events::{Event, Filter, Scope, list_events, load_event};
+pub use events::{Event, EventList, Filter, Query, Scope, list_events, load_event};
 pub use verify::{Tampered, verify_leaf};
 
 /// What the operations of this slice share. Cheap to clone.

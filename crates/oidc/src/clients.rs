@@ -225,6 +225,32 @@ pub struct ClientChange {
     pub audience: Option<Vec<String>>,
 }
 
+/// Which clients to list.
+#[derive(Debug, Clone)]
+pub struct ClientQuery {
+    /// Only those whom the filter leaves.
+    pub filter: Option<base::query::Filter>,
+    /// The order.
+    pub order: Vec<base::query::SortKey>,
+    /// Whether to count all of them, and how.
+    pub count: Option<web::list::Count>,
+    /// Only those after this position.
+    pub after: Option<base::query::Position>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Some clients, and where to go on.
+#[derive(Debug, Clone)]
+pub struct ClientList {
+    /// Those that the caller may read.
+    pub items: Vec<Client>,
+    /// The last position scanned; none on the last page.
+    pub next: Option<base::query::Position>,
+    /// How many there are on all pages, also those that the caller may not read; none if nobody asked.
+    pub count: Option<i64>,
+}
+
 /// The client of the program with this public name.
 pub fn built_in(client_id: &str) -> Option<Client> {
     (client_id == CLI_CLIENT_ID).then(|| Client {

@@ -2,18 +2,42 @@
 
 use authz::Cx;
 use axum::extract::State;
+use axum::response::Response;
 use base::Timestamp;
 use base::id::{EventId, TenantId};
+use base::query::{Direction, SortKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use web::list::{Attribute, Values};
 use web::openapi::Problems;
-use web::{Failure, Json, Page, PageQuery, Paged, Path, Query};
+use web::{Ask, Failure, Json, List, ListParams, ListQuery, Listing, Path};
 
-use super::{Event, Filter, Scope, list_events, load_event};
-use crate::{Error, Service};
+use super::{Event, EventList, Filter, Query, Scope, list_events, load_event};
+use crate::Service;
+
+const RESULT: Values = Values::Word(&[("success", "SUCCESS"), ("denied", "DENIED"), ("failure", "FAILURE")]);
+
+/// What events are listed by.
+pub(super) const LIST: List = List {
+    name: "audit.events",
+    attributes: &[
+        Attribute::both("at", Values::Time),
+        Attribute::filtered("action", Values::Text),
+        Attribute::filtered("actor.type", Values::Text),
+        Attribute::filtered("actor.id", Values::Text),
+        Attribute::filtered("user.id", Values::Text),
+        Attribute::filtered("user.name", Values::Text),
+        Attribute::filtered("resource", Values::Text),
+        Attribute::filtered("result", RESULT),
+        Attribute::filtered("session_id", Values::Text),
+        Attribute::filtered("request_id", Values::Text),
+        Attribute::filtered("count", Values::Int),
+    ],
+    order: &[SortKey { attribute: "at", direction: Direction::Descending }],
+};
 
 pub(crate) fn tenant_routes(service: Service) -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(read)).with_state(service)
@@ -230,18 +254,23 @@ pub struct EventPath {
     event_id: EventId,
 }
 
-/// Lists the tenant's audit events, newest first.
+/// Lists the tenant's audit events, newest first unless `sort` is `at`.
+///
+/// `filter` takes `at`, `action`, `actor.type`, `actor.id`, `user.id`, `user.name`, `resource`, `result`,
+/// `session_id`, `request_id` and `count`. Give it a stretch of time where the log is long: an index serves
+/// time, and `user_id`, first.
 #[utoipa::path(
     get, path = "/api/v1/audit/events", tag = "audit", operation_id = "list_audit_events",
-    params(PageQuery, EventQuery),
-    responses((status = 200, description = "A page of events", body = Page<EventBody>), Problems)
+    params(ListParams, EventQuery),
+    responses((status = 200, description = "A page of events", body = inline(Listing<EventBody>)), Problems)
 )]
 async fn list(
     State(service): State<Service>,
     cx: Cx,
-    paged: Paged<EventQuery>,
-) -> Result<Json<Page<EventBody>>, Failure> {
-    answer(&service, &cx, &Scope::Own, paged.page, paged.filter).await
+    query: ListQuery<EventQuery>,
+) -> Result<Response, Failure> {
+    let ask = LIST.read(&query)?;
+    answer(&service, &cx, &Scope::Own, &ask, query.own).await
 }
 
 /// Reads one of the tenant's audit events.
@@ -254,19 +283,22 @@ async fn read(cx: Cx, Path(path): Path<EventPath>) -> Result<Json<EventBody>, Fa
     Ok(Json(load_event(&cx, &Scope::Own, &path.event_id).await?.into()))
 }
 
-/// Lists the platform's audit events, or those of one tenant, newest first.
+/// Lists the platform's audit events, or those of one tenant, newest first unless `sort` is `at`.
+///
+/// `filter` takes what the tenant's list takes.
 #[utoipa::path(
     get, path = "/api/v1/audit/events", tag = "platform audit", operation_id = "list_platform_audit_events",
-    params(PageQuery, PlatformEventQuery),
-    responses((status = 200, description = "A page of events", body = Page<EventBody>), Problems)
+    params(ListParams, PlatformEventQuery),
+    responses((status = 200, description = "A page of events", body = inline(Listing<EventBody>)), Problems)
 )]
 async fn list_platform(
     State(service): State<Service>,
     cx: Cx,
-    paged: Paged<PlatformEventQuery>,
-) -> Result<Json<Page<EventBody>>, Failure> {
-    let (scope, filter) = paged.filter.split();
-    answer(&service, &cx, &scope, paged.page, filter).await
+    query: ListQuery<PlatformEventQuery>,
+) -> Result<Response, Failure> {
+    let ask = LIST.read(&query)?;
+    let (scope, own) = query.own.split();
+    answer(&service, &cx, &scope, &ask, own).await
 }
 
 /// Reads one of the platform's audit events, or of one tenant's.
@@ -278,7 +310,7 @@ async fn list_platform(
 async fn read_platform(
     cx: Cx,
     Path(path): Path<EventPath>,
-    Query(log): Query<LogQuery>,
+    web::Query(log): web::Query<LogQuery>,
 ) -> Result<Json<EventBody>, Failure> {
     let scope = log.tenant_id.map_or(Scope::Platform, Scope::TenantOf);
     Ok(Json(load_event(&cx, &scope, &path.event_id).await?.into()))
@@ -288,15 +320,49 @@ async fn answer(
     service: &Service,
     cx: &Cx,
     scope: &Scope,
-    page: PageQuery,
-    filter: EventQuery,
-) -> Result<Json<Page<EventBody>>, Failure> {
-    if page.q.is_some() {
-        return Err(
-            Error::Query("`q` is not offered here; filter by `action` or `resource`".to_owned()).into()
-        );
+    ask: &Ask,
+    own: EventQuery,
+) -> Result<Response, Failure> {
+    ask.check_fields::<EventBody>()?;
+    // A cursor of one log opens no other: the tenant's parameter is among what it is bound to.
+    let caller = cx.actor().id().unwrap_or_default();
+    let tenant = match scope {
+        Scope::Own => cx.tenant()?.id.as_str(),
+        Scope::Platform => "",
+        Scope::TenantOf(tenant) => tenant.as_str(),
+    };
+    let bound = [tenant, caller.as_str()];
+    let after = ask.after(service.cursors(), &bound)?;
+    let query = Query {
+        own: own.into(),
+        filter: ask.filter.clone(),
+        order: ask.order.clone(),
+        count: ask.count,
+        limit: ask.limit,
+    };
+    let EventList { items, next, count } = list_events(cx, scope, &query, after.as_ref()).await?;
+    let next = next.map(|position| ask.seal(service.cursors(), &bound, &position));
+    ask.answer(Listing { items: items.into_iter().map(EventBody::from).collect(), next, count })
+}
+
+#[cfg(test)]
+mod tests {
+    use ::store::ScalarKind;
+
+    use super::*;
+
+    #[test]
+    fn every_attribute_that_the_list_offers_has_a_column_of_its_kind() {
+        for attribute in LIST.attributes {
+            let columns = crate::events::store::COLUMNS;
+            let column = columns.iter().find(|column| column.attribute == attribute.name);
+            let kind = match attribute.values {
+                Values::Text | Values::Folded | Values::Word(_) => ScalarKind::Text,
+                Values::Int => ScalarKind::Int,
+                Values::Bool => ScalarKind::Bool,
+                Values::Time => ScalarKind::Time,
+            };
+            assert_eq!(column.map(|column| column.kind), Some(kind), "{}", attribute.name);
+        }
     }
-    let cursor = page.cursor.as_deref();
-    let events = list_events(cx, service.cursors(), scope, &filter.into(), page.limit, cursor).await?;
-    Ok(Json(events.map(EventBody::from)))
 }

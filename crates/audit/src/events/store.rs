@@ -1,10 +1,27 @@
 //! All SQL that reads the audit log.
 
-use ::store::{FromRow, Row, Rx, Sql};
+use ::store::{FromRow, ListColumn, Row, Rx, ScalarKind, Scan, Scanned, Sql};
 use base::id::{EventId, TenantId};
+use base::query::Position;
+use web::list::Count;
 
-use super::{Event, Filter, Position};
+use super::{Event, Filter, Query};
 use crate::Result;
+
+/// What a list of events is filtered and sorted by.
+pub(super) const COLUMNS: &[ListColumn] = &[
+    ListColumn::of("at", "created_at", ScalarKind::Time),
+    ListColumn::of("action", "action", ScalarKind::Text),
+    ListColumn::nullable("actor.type", "actor_type", ScalarKind::Text),
+    ListColumn::nullable("actor.id", "actor_id", ScalarKind::Text),
+    ListColumn::nullable("user.id", "user_id", ScalarKind::Text),
+    ListColumn::nullable("user.name", "username", ScalarKind::Text),
+    ListColumn::nullable("resource", "resource", ScalarKind::Text),
+    ListColumn::of("result", "result", ScalarKind::Text),
+    ListColumn::nullable("session_id", "session_id", ScalarKind::Text),
+    ListColumn::nullable("request_id", "request_id", ScalarKind::Text),
+    ListColumn::of("count", "count", ScalarKind::Int),
+];
 
 impl FromRow for Event {
     fn from_row(row: &Row) -> ::store::Result<Self> {
@@ -34,13 +51,13 @@ impl FromRow for Event {
     }
 }
 
-/// Selects from one log.
-fn select(tenant: Option<&TenantId>) -> Sql {
-    let sql = Sql::new(
-        "SELECT id, tenant_id, created_at, action, actor_type, actor_id, user_id, username, resource, result, \
-         ip_address, user_agent, request_id, session_id, duration_ms, count, summary, details, event_version, \
-         event_bytes, leaf_hash FROM audit_logs WHERE ",
-    );
+const SELECT: &str = "SELECT id, tenant_id, created_at, action, actor_type, actor_id, user_id, username, resource, \
+                      result, ip_address, user_agent, request_id, session_id, duration_ms, count, summary, details, \
+                      event_version, event_bytes, leaf_hash";
+
+/// ` FROM … WHERE …` of one log.
+fn from(tenant: Option<&TenantId>) -> Sql {
+    let sql = Sql::new(" FROM audit_logs WHERE ");
     match tenant {
         Some(tenant) => sql.push("tenant_id = ").value(tenant),
         None => sql.push("tenant_id IS NULL"),
@@ -48,37 +65,52 @@ fn select(tenant: Option<&TenantId>) -> Sql {
 }
 
 pub(super) async fn find(rx: &mut Rx, tenant: Option<&TenantId>, id: &EventId) -> Result<Option<Event>> {
-    Ok(rx.optional(select(tenant).push(" AND id = ").value(id)).await?)
+    Ok(rx.optional(Sql::new(SELECT).append(from(tenant)).push(" AND id = ").value(id)).await?)
 }
 
 pub(super) async fn list(
     rx: &mut Rx,
     tenant: Option<&TenantId>,
-    filter: &Filter,
-    after: Option<Position>,
-    limit: i64,
-) -> Result<Vec<Event>> {
-    let mut sql = select(tenant);
+    query: &Query,
+    after: Option<&Position>,
+) -> Result<Scanned<Event>> {
+    let select = Sql::new(SELECT).append(matching(tenant, query)?);
+    let scan = Scan { columns: COLUMNS, order: &query.order, id: "id", after, limit: query.limit };
+    Ok(::store::list::page(rx, &select, &scan).await?)
+}
+
+pub(super) async fn count(rx: &mut Rx, tenant: Option<&TenantId>, query: &Query, how: Count) -> Result<i64> {
+    let from = matching(tenant, query)?;
+    Ok(match how {
+        Count::Exact => ::store::list::count(rx, &from).await?,
+        Count::Estimate => ::store::list::estimate(rx, &from).await?,
+    })
+}
+
+/// ` FROM … WHERE …` of the events that a list is about.
+fn matching(tenant: Option<&TenantId>, query: &Query) -> Result<Sql> {
+    let Filter { action, actor_id, user_id, resource, result, since, until } = &query.own;
+    let mut sql = from(tenant);
     let equal = [
-        (" AND action = ", filter.action.as_deref()),
-        (" AND actor_id = ", filter.actor_id.as_deref()),
-        (" AND user_id = ", filter.user_id.as_deref()),
-        (" AND resource = ", filter.resource.as_deref()),
-        (" AND result = ", filter.result),
+        (" AND action = ", action.as_deref()),
+        (" AND actor_id = ", actor_id.as_deref()),
+        (" AND user_id = ", user_id.as_deref()),
+        (" AND resource = ", resource.as_deref()),
+        (" AND result = ", *result),
     ];
     for (text, value) in equal {
         if let Some(value) = value {
             sql = sql.push(text).value(value);
         }
     }
-    if let Some(since) = filter.since {
-        sql = sql.push(" AND created_at >= ").value(since);
+    if let Some(since) = since {
+        sql = sql.push(" AND created_at >= ").value(*since);
     }
-    if let Some(until) = filter.until {
-        sql = sql.push(" AND created_at < ").value(until);
+    if let Some(until) = until {
+        sql = sql.push(" AND created_at < ").value(*until);
     }
-    if let Some((at, id)) = after {
-        sql = sql.push(" AND (created_at, id) < (").value(at).push(", ").value(id).push(")");
+    match &query.filter {
+        Some(filter) => Ok(sql.filtered(COLUMNS, filter)?),
+        None => Ok(sql),
     }
-    Ok(rx.all(sql.push(" ORDER BY created_at DESC, id DESC LIMIT ").value(limit)).await?)
 }

@@ -1,6 +1,8 @@
 //! `/api/v1/clients`.
 
-use authz::{Action, Cx, Target};
+mod list;
+
+use authz::Cx;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base::Timestamp;
@@ -11,15 +13,14 @@ use jose::Algorithm;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use web::page::PageQuery;
-use web::{Failure, Field, IfMatch, Json, MergePatch, Page, Path, etag};
+use web::{Failure, Field, IfMatch, Json, MergePatch, Path, etag};
 
-use super::{Client, ClientChange, ClientStatus, NewClient, Shown, list_clients};
+use super::{Client, ClientChange, ClientStatus, NewClient, Shown};
 use crate::Service;
 
 pub(crate) fn routes(service: Service) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(create, list))
+        .routes(routes!(create, list::list))
         .routes(routes!(read, update, delete))
         .routes(routes!(rotate_secret))
         .with_state(service)
@@ -280,42 +281,6 @@ async fn create(
 fn with_secret(shown: Shown) -> ClientBody {
     let client_secret = shown.secret.map(|secret| secret.expose().clone());
     ClientBody { client_secret, ..shown.client.into() }
-}
-
-/// Lists clients by public name.
-#[utoipa::path(
-    get, path = "/api/v1/clients", tag = "clients", operation_id = "list_clients", params(PageQuery),
-    responses((status = 200, body = Page<ClientBody>), web::openapi::Problems)
-)]
-async fn list(
-    State(service): State<Service>,
-    cx: Cx,
-    query: PageQuery,
-) -> Result<Json<Page<ClientBody>>, Failure> {
-    let permit = cx.authorize(Action::ClientRead, &Target::all("client")).await?;
-    let tenant = cx.tenant()?.id.clone();
-    let prefix = query.q.as_deref().unwrap_or_default();
-    let caller = cx.actor().principal().map(|(id, _)| id.to_string()).unwrap_or_default();
-    let parts = ["clients", tenant.as_str(), &caller, prefix];
-    let after = match &query.cursor {
-        Some(cursor) => service.0.cursors.decode(&parts, cursor)?.into_iter().next(),
-        None => None,
-    };
-    let mut rx = cx.read(&permit).await?;
-    let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
-    let mut found = list_clients(&mut rx, &tenant, prefix, after.as_deref(), query.limit + 1).await?;
-    drop(rx);
-    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|last| service.0.cursors.encode(&parts, &[&last.client_id]));
-    let mut items = Vec::with_capacity(found.len());
-    for client in found {
-        if cx.may(Action::ClientRead, &Target::member(&client.id)).await? {
-            items.push(client.into());
-        }
-    }
-    Ok(Json(Page { items, next }))
 }
 
 /// Reads a client.

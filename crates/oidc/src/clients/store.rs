@@ -1,8 +1,10 @@
 //! All SQL about clients.
 
 use base::id::{ClientId, TenantId};
+use base::query::{Filter, Position, SortKey};
 use jose::Algorithm;
-use store::{FromRow, Result, Row, Rx, Sql, StoreError, Tx};
+use store::{FromRow, ListColumn, Result, Row, Rx, ScalarKind, Scan, Scanned, Sql, StoreError, Tx};
+use web::list::Count;
 
 use super::{Client, ClientStatus};
 use crate::secrets::SecretHash;
@@ -12,6 +14,20 @@ const SELECT: &str = "SELECT id, client_id, client_name, description, client_aut
     require_authorization_consent, status, access_token_ttl_seconds, refresh_token_ttl_seconds, \
     id_token_signed_response_alg, access_token_alg, audience, evaluation, client_secret, created_at, \
     updated_at, version FROM oauth2_clients ";
+
+/// What a list of clients is filtered and sorted by.
+pub(super) const COLUMNS: &[ListColumn] = &[
+    ListColumn::of("id", "id", ScalarKind::Text),
+    ListColumn::of("client_id", "client_id", ScalarKind::Text),
+    ListColumn::of("name", "client_name", ScalarKind::Text),
+    ListColumn::nullable("description", "description", ScalarKind::Text),
+    ListColumn::of("status", "status", ScalarKind::Text),
+    ListColumn::of("require_authorization_consent", "require_authorization_consent", ScalarKind::Bool),
+    ListColumn::of("access_token_ttl_seconds", "access_token_ttl_seconds", ScalarKind::Int),
+    ListColumn::of("refresh_token_ttl_seconds", "refresh_token_ttl_seconds", ScalarKind::Int),
+    ListColumn::of("created_at", "created_at", ScalarKind::Time),
+    ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
+];
 
 impl FromRow for Client {
     fn from_row(row: &Row) -> Result<Self> {
@@ -83,6 +99,41 @@ pub(super) async fn list(
         sql = sql.push(" AND client_id > ").value(after);
     }
     rx.all(sql.push(" ORDER BY client_id LIMIT ").value(i64::from(limit))).await
+}
+
+/// One page of a list of clients.
+pub(super) async fn page(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    filter: Option<&Filter>,
+    order: &[SortKey],
+    after: Option<&Position>,
+    limit: u32,
+) -> Result<Scanned<Client>> {
+    let select = Sql::new(SELECT).push("WHERE tenant_id = ").value(tenant);
+    let select = match filter {
+        Some(filter) => select.filtered(COLUMNS, filter)?,
+        None => select,
+    };
+    store::list::page(rx, &select, &Scan { columns: COLUMNS, order, id: "id", after, limit }).await
+}
+
+/// Counts the clients of a list.
+pub(super) async fn count(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    filter: Option<&Filter>,
+    how: Count,
+) -> Result<i64> {
+    let from = Sql::new(" FROM oauth2_clients WHERE tenant_id = ").value(tenant);
+    let from = match filter {
+        Some(filter) => from.filtered(COLUMNS, filter)?,
+        None => from,
+    };
+    match how {
+        Count::Exact => store::list::count(rx, &from).await,
+        Count::Estimate => store::list::estimate(rx, &from).await,
+    }
 }
 
 pub(super) async fn insert(tx: &mut Tx, tenant: &TenantId, client: &Client) -> Result<u64> {

@@ -7,8 +7,8 @@ use base::Secret;
 use base::id::ClientId;
 
 use super::{
-    Client, ClientChange, NewClient, built_in, create_client_in, delete_client_in, find_client,
-    find_client_by_client_id, find_principal, set_secret_in, update_client_in,
+    Client, ClientChange, ClientList, ClientQuery, NewClient, built_in, create_client_in, delete_client_in,
+    find_client, find_client_by_client_id, find_principal, set_secret_in, store, update_client_in,
 };
 use crate::Service;
 use crate::error::{Error, Result};
@@ -35,6 +35,28 @@ impl Service {
         let client = create_client_in(cx, &mut tx, &permit, new).await?;
         tx.commit().await?;
         Ok(Shown { client, secret })
+    }
+
+    /// Lists clients of the caller's tenant, page by page. What the caller may not read is left out.
+    pub async fn list_clients(&self, cx: &Cx, query: &ClientQuery) -> Result<ClientList> {
+        let permit = cx.authorize(Action::ClientRead, &Target::all("client")).await?;
+        let tenant = &cx.tenant()?.id;
+        let filter = query.filter.as_ref();
+        let mut rx = cx.read(&permit).await?;
+        let after = query.after.as_ref();
+        let scanned = store::page(&mut rx, tenant, filter, &query.order, after, query.limit).await?;
+        let count = match query.count {
+            Some(how) => Some(store::count(&mut rx, tenant, filter, how).await?),
+            None => None,
+        };
+        drop(rx);
+        let mut items = Vec::with_capacity(scanned.items.len());
+        for client in scanned.items {
+            if cx.may(Action::ClientRead, &Target::member(&client.id)).await? {
+                items.push(client);
+            }
+        }
+        Ok(ClientList { items, next: scanned.next, count })
     }
 
     /// Reads a client.

@@ -300,3 +300,49 @@ async fn h29_whoever_may_change_clients_takes_over_none_that_holds_more() {
         assert_eq!(refused.json()["code"], "escalation");
     }
 }
+
+#[tokio::test]
+async fn clients_are_filtered_sorted_narrowed_and_counted() {
+    for world in World::both().await {
+        world.give_role(&world.maria, "SUPER_ADMIN").await;
+        let token = api_token(&world).await;
+        for (client_id, name) in [("zz-a", "Ledger"), ("zz-b", "ledger"), ("zz-c", "Bills")] {
+            let mut new = new_client();
+            new["client_id"] = client_id.into();
+            new["name"] = name.into();
+            let made = call(&world, &token, Method::POST, CLIENTS, None, Some(new)).await;
+            assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+        }
+        for (query, expected) in [
+            ("q=zz-", vec!["zz-a", "zz-b", "zz-c"]),
+            ("q=zz-&sort=-client_id", vec!["zz-c", "zz-b", "zz-a"]),
+            ("q=zz-&sort=name", vec!["zz-c", "zz-a", "zz-b"]),
+            ("q=zz-&filter=name+co+%22edge%22+and+status+eq+%22active%22", vec!["zz-a", "zz-b"]),
+            ("filter=client_id+eq+%22zz-b%22+or+description+eq+%22none%22", vec!["zz-b"]),
+        ] {
+            let mut seen = Vec::new();
+            let mut path = format!("{CLIENTS}?limit=2&fields=client_id&count=estimate&{query}");
+            loop {
+                let page = call(&world, &token, Method::GET, &path, None, None).await;
+                assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+                let page = page.json();
+                assert_eq!(page["count"], expected.len());
+                let items = page["items"].as_array().unwrap();
+                assert!(items.iter().all(|item| item.as_object().unwrap().len() == 1));
+                seen.extend(items.iter().map(|item| item["client_id"].as_str().unwrap().to_owned()));
+                let Some(next) = page["next"].as_str() else { break };
+                path = format!("{CLIENTS}?limit=2&fields=client_id&count=estimate&{query}&cursor={next}");
+            }
+            assert_eq!(seen, expected, "{query}");
+        }
+        for (query, code) in [
+            ("filter=client_secret+pr", "invalid_filter"),
+            ("sort=client_secret", "invalid_sort"),
+            ("fields=secret_hash", "invalid_fields"),
+            ("status=active", "invalid_query"),
+        ] {
+            let refused = call(&world, &token, Method::GET, &format!("{CLIENTS}?{query}"), None, None).await;
+            assert_eq!(refused.json()["code"], code, "{query}");
+        }
+    }
+}
