@@ -11,6 +11,7 @@ use store::{AuditRow, Rx, Store};
 
 use crate::action::Plane;
 use crate::event::{AuditQueue, Source, duration_ms};
+use crate::idempotency::{Once, Turns};
 use crate::name::is_foreign;
 use crate::snapshot::{LazyRx, Principal, Snapshots, TenantPolicies, load_platform_roles, load_versions};
 use crate::{Action, Error, Event, Permit, Purpose, Result, Target, Tx};
@@ -26,13 +27,21 @@ struct Shared {
     random: Arc<dyn Random>,
     snapshots: Snapshots,
     audit: AuditQueue,
+    turns: Turns,
 }
 
 impl Core {
     /// Wires a core. Must be called inside a Tokio runtime: it starts the audit queue's task.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self> {
         let audit = AuditQueue::start(store.clone());
-        Ok(Self(Arc::new(Shared { store, clock, random, snapshots: Snapshots::new()?, audit })))
+        Ok(Self(Arc::new(Shared {
+            store,
+            clock,
+            random,
+            snapshots: Snapshots::new()?,
+            audit,
+            turns: Turns::default(),
+        })))
     }
 
     /// The present instant.
@@ -67,6 +76,11 @@ impl Core {
         let found = load_versions(lazy.get().await?).await?;
         self.0.snapshots.learn(found);
         Ok(())
+    }
+
+    /// Who has a turn on this node, among requests with one `Idempotency-Key`.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     pub(crate) fn snapshots(&self) -> &Snapshots {
@@ -228,12 +242,14 @@ pub struct Cx {
     request: Arc<RequestContext>,
     /// Whether a platform role acts inside the tenant (`apply` on the platform).
     entered: bool,
+    /// The request's `Idempotency-Key`, if it has one.
+    pub(crate) once: Option<Arc<Once>>,
 }
 
 impl Cx {
     /// Makes a context. For the server's middleware, jobs, commands and tests.
     pub fn new(core: Core, place: Place, actor: Actor, request: RequestContext) -> Self {
-        Self { core, place, actor: Arc::new(actor), request: Arc::new(request), entered: false }
+        Self { core, place, actor: Arc::new(actor), request: Arc::new(request), entered: false, once: None }
     }
 
     /// The shared core.
@@ -429,11 +445,20 @@ impl Cx {
         Ok(rx)
     }
 
-    /// Begins a write transaction.
+    /// Begins a write transaction. The first one of a request with an `Idempotency-Key` claims the key.
+    ///
+    /// Fails with [`Error::InProgress`] if another request under that key was first.
     pub async fn write(&self, permit: &Permit) -> Result<Tx> {
+        self.claim_ahead(permit).await?;
+        let mut inner = self.begin(permit).await?;
+        let claims = self.claim_in(&mut inner, permit).await?;
+        Ok(Tx { inner, cx: self.clone(), claims })
+    }
+
+    pub(crate) async fn begin(&self, permit: &Permit) -> Result<store::Tx> {
         #[expect(clippy::disallowed_methods, reason = "this is the gate that a permit opens")]
         let inner = self.core.0.store.begin_write(permit.tables()).await?;
-        Ok(Tx { inner, cx: self.clone() })
+        Ok(inner)
     }
 
     /// Records what happened apart from any state change (path b).

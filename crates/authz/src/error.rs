@@ -58,6 +58,9 @@ pub enum Error {
     /// The change would give access that the caller does not have.
     #[error("the change grants access that you do not have: {0}")]
     Escalation(String),
+    /// Another request with the same `Idempotency-Key` is being done.
+    #[error("a request with this key is being done")]
+    InProgress,
     /// The thing is still in use.
     #[error("{0}")]
     InUse(String),
@@ -146,6 +149,12 @@ impl From<Error> for Problem {
                 "it was changed since you read it; read it again and repeat the change",
             ),
             Error::Escalation(_) => Self::new(Kind::Forbidden, "escalation", text),
+            Error::InProgress => Self::new(
+                Kind::Conflict,
+                "idempotency_in_progress",
+                "a request with this `Idempotency-Key` is being done; send it again in a moment for its answer",
+            )
+            .retry_after(2),
             Error::InUse(detail) => Self::new(Kind::Conflict, "in_use", detail),
             Error::LimitReached(detail) => Self::new(Kind::Conflict, "limit_reached", detail),
             Error::BuiltIn(detail) => Self::new(Kind::Conflict, "built_in", detail),

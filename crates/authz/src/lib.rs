@@ -8,7 +8,7 @@
 //! [`Cx::purpose`] make one; so authorization cannot be forgotten, it would not compile. Slices never
 //! open a connection themselves (`clippy.toml` bans it outside this crate).
 //!
-//! Reading order: [`action`], [`cx`], [`permit`], [`snapshot`], [`event`], then the nouns.
+//! Reading order: [`action`], [`cx`], [`permit`], [`snapshot`], [`event`], [`idempotency`], then the nouns.
 
 pub mod access;
 pub mod action;
@@ -18,6 +18,7 @@ pub mod escalation;
 pub mod event;
 pub mod groups;
 mod http;
+pub mod idempotency;
 pub mod listing;
 pub mod name;
 pub mod permit;

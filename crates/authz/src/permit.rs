@@ -1,5 +1,6 @@
 //! Permits and what they open: a read connection or a write transaction.
 
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 
 use base::id::TenantId;
@@ -26,6 +27,8 @@ pub enum Purpose {
     Resolve,
     /// Making and rotating signing keys, in a tenant.
     KeyCare,
+    /// Keeping the answer to a request with an `Idempotency-Key`, where the request took place.
+    Idempotency,
     /// A background job of this kind.
     Job(&'static str),
     /// The first start: default data and the root key's check value, on the platform.
@@ -42,6 +45,7 @@ impl Purpose {
         Self::TokenExchange,
         Self::Resolve,
         Self::KeyCare,
+        Self::Idempotency,
         Self::Job("any"),
         Self::Bootstrap,
     ];
@@ -72,8 +76,15 @@ impl Purpose {
             ]),
             Self::Resolve => Some(&[]),
             Self::KeyCare => Some(&["signing_keys", "key_checks", "audit_logs"]),
+            Self::Idempotency => Some(&["idempotency_keys"]),
             Self::Job(_) | Self::Bootstrap => None,
         }
+    }
+
+    /// Whether a transaction of this purpose does what a caller asked for, rather than what comes along
+    /// with any request: such a transaction claims the request's `Idempotency-Key`.
+    pub(crate) const fn is_change(self) -> bool {
+        matches!(self, Self::PasswordChange | Self::SignOut | Self::Authorization)
     }
 
     /// The scope in words.
@@ -124,6 +135,8 @@ impl Permit {
 pub struct Tx {
     pub(crate) inner: store::Tx,
     pub(crate) cx: Cx,
+    /// Whether it claims the request's `Idempotency-Key`.
+    pub(crate) claims: bool,
 }
 
 impl Deref for Tx {
@@ -176,16 +189,23 @@ impl Tx {
     /// Commits, and applies changed decisions on this node before it returns.
     pub async fn commit(self) -> Result<()> {
         let bumps = self.inner.commit().await?;
-        self.cx.core().learn_versions(bumps);
+        after_commit(&self.cx, self.claims, bumps);
         Ok(())
     }
 
     /// Commits counters, last-used times and sweeps, which leave no event.
     pub async fn commit_housekeeping(self) -> Result<()> {
         let bumps = self.inner.commit_quietly(Quiet::Housekeeping).await?;
-        self.cx.core().learn_versions(bumps);
+        after_commit(&self.cx, self.claims, bumps);
         Ok(())
     }
+}
+
+fn after_commit(cx: &Cx, claimed: bool, bumps: BTreeMap<String, i64>) {
+    if let Some(once) = cx.once.as_ref().filter(|_| claimed) {
+        once.committed();
+    }
+    cx.core().learn_versions(bumps);
 }
 
 #[cfg(test)]

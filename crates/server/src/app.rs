@@ -19,7 +19,7 @@ use web::{Hosts, Path, RequestLayer, TrustedProxies};
 
 use crate::access_log::{self, AccessLog};
 use crate::config::{Config, RootKey};
-use crate::{context, docs};
+use crate::{context, docs, idempotency};
 
 /// Everything that can stop the server from starting, in words for whoever starts it.
 #[derive(Debug, thiserror::Error)]
@@ -185,6 +185,7 @@ pub fn routes(services: &Services) -> (Router, Document) {
         .merge(oidc::root_routes(services.oidc.clone()))
         .split_for_parts();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    idempotency::describe(&mut document);
     (router, document)
 }
 

@@ -20,6 +20,7 @@ use web::{Failure, RequestInfo};
 
 use crate::access_log::LoggedActor;
 use crate::app::Services;
+use crate::idempotency;
 
 /// Where a request goes, by its path.
 enum Surface<'a> {
@@ -48,6 +49,15 @@ fn surface(path: &str) -> Surface<'_> {
     }
 }
 
+/// Whether a path is of our own API, rather than of a protocol with rules of its own.
+fn is_api(path: &str) -> bool {
+    match surface(path) {
+        Surface::TenantApi(code) => path.get(3 + code.len()..).is_some_and(|rest| rest.starts_with("/api/")),
+        Surface::PlatformApi => true,
+        Surface::TenantPages(_) | Surface::Open => false,
+    }
+}
+
 /// The layer.
 pub(crate) async fn layer(State(services): State<Arc<Services>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
@@ -58,7 +68,11 @@ pub(crate) async fn layer(State(services): State<Arc<Services>>, request: Reques
     let mut request = Request::from_parts(parts, body);
     let Some(cx) = cx else { return next.run(request).await };
     request.extensions_mut().insert(cx.clone());
-    let mut response = next.run(request).await;
+    let keyed = is_api(request.uri().path()) && idempotency::applies(&request);
+    let mut response = match keyed {
+        true => idempotency::answer(cx.clone(), request, next).await,
+        false => next.run(request).await,
+    };
     if response.extensions().get::<LoggedActor>().is_none() {
         response.extensions_mut().insert(LoggedActor(Arc::new(cx.actor().clone())));
     }

@@ -14,6 +14,7 @@ pub mod config;
 mod context;
 mod docs;
 mod errors;
+mod idempotency;
 mod maintenance;
 mod metrics;
 pub mod serve;

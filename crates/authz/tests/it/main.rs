@@ -4,6 +4,7 @@
 mod access;
 mod escalation;
 mod guards;
+mod idempotency;
 mod matrix;
 mod nouns;
 mod queue;

@@ -15,6 +15,7 @@ mod apply;
 mod catalogue;
 mod crash;
 mod harness;
+mod idempotency;
 mod maintenance;
 mod relying_parties;
 mod tokens;
