@@ -32,6 +32,9 @@ pub enum Error {
     /// A one-time link is unknown, used, over or replaced.
     #[error("the link is not valid any more")]
     BadLink,
+    /// A hash of another system was refused.
+    #[error(transparent)]
+    BadImport(#[from] crate::passwords::BadImport),
     /// The person has access that the caller lacks.
     #[error("the person has roles that the caller lacks")]
     Outranked,
@@ -90,6 +93,7 @@ impl From<Error> for Problem {
                 "bad_link",
                 "this link was used, is over or was replaced by a newer one",
             ),
+            Error::BadImport(bad) => Self::new(Kind::Invalid, "invalid_password_hash", bad.to_string()),
             Error::Outranked => Self::new(
                 Kind::Forbidden,
                 "outranked",

@@ -4,7 +4,8 @@
 //! without letting anybody lock the owner out (`throttle`); the proof becomes a session of one tenant
 //! ([`sessions`]); the pages are rendered on the server and work without JavaScript ([`pages`]).
 //!
-//! INVARIANT: an attempt to sign in costs exactly one bcrypt, and has one answer, whoever it names.
+//! INVARIANT: an attempt to sign in costs exactly one bcrypt of ours, and has one answer, whoever it names;
+//! where a tenant has imported hashes that were not used yet, one of those besides.
 //! INVARIANT: a session's token and a one-time link are stored as digests only.
 //! INVARIANT: `Admin@123` signs in from this machine only, and is never a new password.
 //!
@@ -33,7 +34,10 @@ use web::csrf::CsrfKey;
 
 pub use error::{Error, Result};
 pub use forms::{FormGuard, is_return_path};
-pub use passwords::{DEFAULT_ADMIN_PASSWORD, OneTimeLink, OwnChange, check_new_password, set_password_in};
+pub use passwords::{
+    BadImport, DEFAULT_ADMIN_PASSWORD, ImportedHash, OneTimeLink, OwnChange, Scheme, check_new_password,
+    import_password_in, set_password_in,
+};
 pub use sessions::{ACR_PASSWORD, Begun, ListedSession, Session, SessionActor, end_session_in, sign_out};
 pub use sign_in::Attempt;
 

@@ -4,11 +4,13 @@
 //! all other sessions and grants, the end of open one-time links, and the event `password.changed`.
 
 pub(crate) mod hasher;
+pub(crate) mod imported;
 mod links;
 mod rules;
 pub(crate) mod store;
 
 pub use hasher::{BadCandidate, COST_MIN, Candidate, PASSWORD_BYTES_MAX};
+pub use imported::{BadImport, ImportedHash, Scheme};
 pub use links::OneTimeLink;
 pub(crate) use rules::is_known_hash;
 pub use rules::{DEFAULT_ADMIN_PASSWORD, Weakness};
@@ -111,10 +113,30 @@ impl Service {
         }
     }
 
+    /// Verifies a password against a hash of another system; the same work for text that cannot be one.
+    pub(crate) async fn verify_imported(&self, typed: &Secret<String>, hash: &ImportedHash) -> Result<bool> {
+        match Candidate::parse(typed) {
+            Ok(candidate) => self.hasher().verify_imported(&candidate, hash).await,
+            Err(_) => {
+                self.hasher().verify_imported(&Candidate::placeholder(), hash).await?;
+                Ok(false)
+            }
+        }
+    }
+
     /// Whether the default administrator still has the password that everybody knows; then the server
     /// must listen on loopback only. Costs one bcrypt as long as the password was never changed.
     pub async fn default_admin_stands(&self) -> Result<bool> {
         Ok(self.default_admin().await?.is_some())
+    }
+
+    /// Whether the default administrator has no password yet, because nobody opened the one-time link.
+    pub async fn default_admin_lacks_password(&self) -> Result<bool> {
+        let (Ok(tenant), Ok(user)) = (DEFAULT_TENANT_ID.parse(), ADMIN_ID.parse()) else { return Ok(false) };
+        let cx = self.core().system(authz::Place::Platform);
+        let mut rx = cx.read(&cx.purpose(Purpose::Resolve)).await?;
+        let account = store::find(&mut rx, &tenant, &user).await?;
+        Ok(account.is_some_and(|account| account.active && !account.password_set))
     }
 
     /// The default administrator while the default password stands, and the system in their tenant.
@@ -382,6 +404,34 @@ pub async fn set_password_in(
     replace_in(cx, tx, permit, change).await
 }
 
+/// Gives a person the password that another system has the hash of, in the caller's transaction; all their
+/// sessions and grants end, and what they had before is in the history. The caller has authorised it.
+/// Until the first sign-in, `users.password` holds a hash that nothing verifies. Records
+/// `password.changed`.
+///
+/// Fails with [`Error::NotFound`].
+pub async fn import_password_in(
+    cx: &Cx,
+    tx: &mut Tx,
+    permit: &Permit,
+    user_id: &UserId,
+    hash: &ImportedHash,
+) -> Result<()> {
+    let tenant = cx.tenant()?.clone();
+    let account = store::find(tx, &tenant.id, user_id).await?.ok_or(Error::NotFound("user"))?;
+    let nothing = PasswordHash::unusable(cx.core().random());
+    let change = Change {
+        user_id,
+        hash: &nothing,
+        must_change: account.must_change_password,
+        replaces: &account.stored,
+        keep: None,
+        how: "import",
+    };
+    replace_in(cx, tx, permit, change).await?;
+    store::insert_imported(tx, &tenant.id, user_id, hash, cx.now()).await
+}
+
 /// The one place where a password is replaced. Fails with [`Error::Changed`].
 pub(crate) async fn replace_in(cx: &Cx, tx: &mut Tx, permit: &Permit, change: Change<'_>) -> Result<()> {
     let tenant = cx.tenant()?.clone();
@@ -393,6 +443,7 @@ pub(crate) async fn replace_in(cx: &Cx, tx: &mut Tx, permit: &Permit, change: Ch
         store::remember(tx, id.as_str(), change.user_id, change.replaces, now).await?;
         store::forget_old(tx, change.user_id, history_kept(&tenant)?).await?;
     }
+    store::forget_imported(tx, &tenant.id, change.user_id).await?;
     store::void_links(tx, &tenant.id, change.user_id, now).await?;
     let (sessions, grants) =
         end_all_in(cx, tx, permit, change.user_id, change.keep, "password_changed").await?;

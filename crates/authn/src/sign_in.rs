@@ -2,13 +2,15 @@
 //!
 //! Same words and same work for a name that nobody has, a wrong password, a person who is locked,
 //! disabled or without a password, and text that cannot be a password: one look-up, one bcrypt, one
-//! answer (requirements B2.13).
+//! answer (requirements B2.13). In a tenant with imported hashes that were not used yet, each attempt also
+//! verifies one of those: the person's, or another's of the tenant (ADR 0019).
 
 use authz::{Cx, Event, Purpose, Target};
 use base::Secret;
 use directory::PasswordHash;
 
-use crate::passwords::{Account, Candidate, DEFAULT_ADMIN_PASSWORD, count_failure, store};
+use crate::passwords::store::FoundImported;
+use crate::passwords::{Account, Candidate, DEFAULT_ADMIN_PASSWORD, Scheme, count_failure, store};
 use crate::sessions::{Beginning, Begun, Session};
 use crate::throttle::{Charge, give_back_in};
 use crate::{Error, Result, Service, config_of};
@@ -52,13 +54,18 @@ impl Service {
                 return Err(error);
             }
         };
-        let account = {
+        let (account, imported) = {
             let permit = cx.purpose(Purpose::Resolve);
             let mut rx = cx.read(&permit).await?;
-            store::find_by_username_key(&mut rx, &tenant.id, &key).await?
+            let account = store::find_by_username_key(&mut rx, &tenant.id, &key).await?;
+            let id = account.as_ref().map(|account| &account.id);
+            let imported = store::find_imported(&mut rx, &tenant.id, id).await?;
+            (account, imported)
         };
         let hash = account.as_ref().and_then(Account::usable_hash);
         let mut verified = self.verify(&attempt.password, hash).await?;
+        let adopted = self.verify_adopted(&attempt.password, imported.as_ref()).await?;
+        verified |= adopted.is_some();
         if verified && !attempt.local && attempt.password.expose() == DEFAULT_ADMIN_PASSWORD {
             tracing::warn!(
                 tenant = %tenant.code,
@@ -72,13 +79,24 @@ impl Service {
             self.refuse(cx, account.as_ref()).await;
             return Err(Error::BadCredentials);
         };
-        match self.admit(cx, account, &attempt, &charge).await {
+        match self.admit(cx, account, &attempt, &charge, adopted).await {
             Err(Error::BadCredentials) => {
                 self.refuse(cx, Some(account)).await;
                 Err(Error::BadCredentials)
             }
             other => other,
         }
+    }
+
+    /// The scheme of the person's imported hash, if the password is its password.
+    async fn verify_adopted(
+        &self,
+        password: &Secret<String>,
+        imported: Option<&FoundImported>,
+    ) -> Result<Option<Scheme>> {
+        let Some(imported) = imported else { return Ok(None) };
+        let same = self.verify_imported(password, &imported.hash).await?;
+        Ok((same && imported.own).then_some(imported.hash.scheme()))
     }
 
     /// Records the refusal of a known person, counts one of an unknown name.
@@ -94,13 +112,20 @@ impl Service {
     }
 
     /// Begins the session of a person whose password was verified.
-    async fn admit(&self, cx: &Cx, account: &Account, attempt: &Attempt, charge: &Charge) -> Result<Begun> {
+    async fn admit(
+        &self,
+        cx: &Cx,
+        account: &Account,
+        attempt: &Attempt,
+        charge: &Charge,
+        adopted: Option<Scheme>,
+    ) -> Result<Begun> {
         let tenant = cx.tenant()?.clone();
         let expiry_days = i64::from(config_of(&tenant)?.password_policy.expire_days);
         let set_at = account.password_changed_at.unwrap_or(account.created_at);
         let expired = expiry_days > 0 && set_at.plus_seconds(expiry_days * DAY_SECONDS) <= cx.now();
         let must_change = account.must_change_password || expired;
-        let rehashed = self.rehash(account, &attempt.password).await?;
+        let rehashed = self.rehash(account, &attempt.password, adopted).await?;
 
         let permit = cx.purpose(Purpose::SignIn);
         let mut tx = cx.write(&permit).await?;
@@ -109,6 +134,9 @@ impl Service {
                 .await?;
         if !noted {
             return Err(Error::BadCredentials);
+        }
+        if adopted.is_some() {
+            store::forget_imported(&mut tx, &tenant.id, &account.id).await?;
         }
         let beginning = Beginning {
             user_id: &account.id,
@@ -125,6 +153,7 @@ impl Service {
             "remember": attempt.remember,
             "must_change_password": must_change,
             "rehashed": rehashed.is_some(),
+            "rehashed_from": adopted.map(Scheme::as_str),
         });
         let event = Event::done("session.started", name).details(details);
         tx.record(
@@ -146,10 +175,16 @@ impl Service {
         Ok(begun)
     }
 
-    /// The hash to store instead, where the stored one is of another cost or prefix (requirements A02).
-    async fn rehash(&self, account: &Account, password: &Secret<String>) -> Result<Option<PasswordHash>> {
+    /// The hash to store instead, where the stored one is another system's, or of another cost or prefix
+    /// (requirements A02).
+    async fn rehash(
+        &self,
+        account: &Account,
+        password: &Secret<String>,
+        adopted: Option<Scheme>,
+    ) -> Result<Option<PasswordHash>> {
         let current = format!("$2a${:02}$", self.hasher().cost());
-        if account.stored.expose().starts_with(&current) {
+        if adopted.is_none() && account.stored.expose().starts_with(&current) {
             return Ok(None);
         }
         let candidate = Candidate::parse(password).map_err(|bad| Error::Weak(vec![bad.into()]))?;

@@ -53,10 +53,13 @@ impl Purpose {
     /// The tables that the purpose may write; none means any.
     pub const fn tables(self) -> Option<&'static [&'static str]> {
         match self {
-            Self::SignIn => Some(&["users", "user_sessions", "throttles", "audit_logs"]),
+            Self::SignIn => {
+                Some(&["users", "imported_passwords", "user_sessions", "throttles", "audit_logs"])
+            }
             Self::PasswordChange => Some(&[
                 "users",
                 "password_history",
+                "imported_passwords",
                 "password_reset_tokens",
                 "user_sessions",
                 "oauth_grants",

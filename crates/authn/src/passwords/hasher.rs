@@ -9,6 +9,7 @@ use directory::PasswordHash;
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
+use super::imported::ImportedHash;
 use crate::{Error, Result};
 
 /// The lowest cost that is ever written (requirements A02).
@@ -151,6 +152,13 @@ impl Hasher {
             .await?
             .map_err(|e| Error::Bug(base::bug!("bcrypt: {e}")))?;
         Ok(same && exists)
+    }
+
+    /// Verifies a password against a hash of another system, which takes as long as that was made to take.
+    /// Fails with [`Error::Busy`].
+    pub(crate) async fn verify_imported(&self, candidate: &Candidate, hash: &ImportedHash) -> Result<bool> {
+        let (candidate, hash) = (candidate.clone(), hash.clone());
+        self.run(move || hash.matches(candidate.expose())).await
     }
 
     /// A hash that no password verifies, of the usual cost.

@@ -4,8 +4,9 @@ use authz::{Rx, Tx};
 use base::id::{TenantId, UserId};
 use base::{Secret, Timestamp};
 use directory::PasswordHash;
-use store::{FromRow, Row, Sql};
+use store::{FromRow, Row, Sql, StoreError};
 
+use super::imported::{ImportedHash, Scheme};
 use super::{Account, Change};
 use crate::Result;
 
@@ -73,6 +74,72 @@ pub(crate) async fn note_sign_in(
     .bind(tenant)
     .bind(account.stored.expose());
     Ok(tx.execute(sql).await? > 0)
+}
+
+/// An imported hash to verify at a sign-in.
+pub(crate) struct FoundImported {
+    /// Whether it is that of the person who is named.
+    pub(crate) own: bool,
+    pub(crate) hash: ImportedHash,
+}
+
+impl FromRow for FoundImported {
+    fn from_row(row: &Row) -> store::Result<Self> {
+        let shape = |found: super::BadImport| StoreError::Shape {
+            column: "imported_passwords.hash".to_owned(),
+            found: found.to_string(),
+        };
+        let scheme = Scheme::parse(&row.get::<String>("scheme")?).map_err(shape)?;
+        let hash = ImportedHash::parse(scheme, Secret::new(row.get("hash")?)).map_err(shape)?;
+        Ok(Self { own: row.get::<i64>("place")? == 0, hash })
+    }
+}
+
+/// The imported hash of a person, or else any of the tenant, so that whoever is named the work is the same;
+/// none where the tenant has none.
+pub(crate) async fn find_imported(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    user: Option<&UserId>,
+) -> Result<Option<FoundImported>> {
+    let sql = Sql::new(
+        "SELECT scheme, hash, place FROM (\
+           SELECT scheme, hash, CAST(0 AS bigint) AS place FROM imported_passwords \
+           WHERE tenant_id = $1 AND user_id = $2 \
+           UNION ALL SELECT scheme, hash, place FROM (\
+             SELECT scheme, hash, CAST(1 AS bigint) AS place FROM imported_passwords \
+             WHERE tenant_id = $1 ORDER BY user_id LIMIT 1) anyone) found \
+         ORDER BY place LIMIT 1",
+    );
+    Ok(rx.optional(sql.bind(tenant).bind(user.map_or("", |id| id.as_str()))).await?)
+}
+
+/// Adds an imported hash.
+pub(super) async fn insert_imported(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    user: &UserId,
+    hash: &ImportedHash,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = Sql::new(
+        "INSERT INTO imported_passwords (user_id, tenant_id, scheme, hash, created_at) \
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(user)
+    .bind(tenant)
+    .bind(hash.scheme().as_str())
+    .bind(hash.expose())
+    .bind(now);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Removes the imported hash of a person, if there is one.
+pub(crate) async fn forget_imported(tx: &mut Tx, tenant: &TenantId, user: &UserId) -> Result<()> {
+    let sql = Sql::new("DELETE FROM imported_passwords WHERE tenant_id = $1 AND user_id = $2");
+    tx.execute(sql.bind(tenant).bind(user)).await?;
+    Ok(())
 }
 
 /// What stood there before a password was replaced.
