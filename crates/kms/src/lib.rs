@@ -149,6 +149,12 @@ pub(crate) fn join(parts: &[&str]) -> Vec<u8> {
     bytes
 }
 
+/// Checks that a text is a root key, without using it: for refusing a configuration before anything is
+/// opened. Fails with [`Error::Malformed`], which never shows the text.
+pub fn check_text(origin: &str, text: &Secret<String>) -> Result<()> {
+    root::parse(origin, text.expose()).map(drop)
+}
+
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];

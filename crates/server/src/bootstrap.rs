@@ -31,6 +31,7 @@ pub struct Notices {
 pub async fn seed(services: &Services, config: &Config, acceptance: bool) -> Result<Notices, StartError> {
     let mut notices = Notices::default();
     if exists(services).await? {
+        notices.lines.extend(lost_link(services).await?);
         return Ok(notices);
     }
     check_first_password(config)?;
@@ -63,6 +64,17 @@ pub async fn seed(services: &Services, config: &Config, acceptance: bool) -> Res
         notices.lines.push(one_time_link(services).await?);
     }
     Ok(notices)
+}
+
+/// What helps where the one-time link of an earlier start was not opened.
+async fn lost_link(services: &Services) -> Result<Option<String>, StartError> {
+    let lacks = services.authn.default_admin_lacks_password().await;
+    let lacks = lacks.map_err(|e| start_error("default admin", e))?;
+    Ok(lacks.then(|| {
+        "the admin has no password yet: open the link of the first start, or if it is lost or over, run \
+         `signet user set-password admin` on this host"
+            .to_owned()
+    }))
 }
 
 /// A first password that breaks the rules stops the start before anything is written: otherwise the

@@ -187,7 +187,11 @@ impl Config {
                     "`SIGNET_ROOT_KEY` and a root key file are both given; give one of them".to_owned(),
                 ));
             }
-            (Some(key), None) => RootKey::Environment(Secret::new(key.clone())),
+            (Some(key), None) => {
+                let key = Secret::new(key.clone());
+                kms::check_text("SIGNET_ROOT_KEY", &key).map_err(|e| ConfigError(e.to_string()))?;
+                RootKey::Environment(key)
+            }
             (None, Some(path)) => RootKey::NamedFile(path),
             (None, None) => RootKey::DefaultFile(default_key_file(&data_directory)),
         };
@@ -437,6 +441,7 @@ mod tests {
             ("database_url = 'mysql://u:hunter2@db/s'", &[], "database_url: expected an address that begins"),
             ("hosts = ['https://id.example.com/']", &[], "hosts: "),
             ("root_key_file = 'k'", &[("SIGNET_ROOT_KEY", "x")], "both given"),
+            ("", &[("SIGNET_ROOT_KEY", "too short")], "SIGNET_ROOT_KEY is no root key: found"),
         ];
         for (toml, env, expected) in cases {
             let error = load(toml, env).unwrap_err().to_string();
@@ -457,10 +462,11 @@ mod tests {
 
     #[test]
     fn a_description_shows_no_secret() {
-        let env = [("SIGNET_DATABASE_URL", "postgres://u:hunter2@db/s"), ("SIGNET_ROOT_KEY", "hunter3")];
+        const KEY: &str = "00112233445566778899aabbccddeeff0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+        let env = [("SIGNET_DATABASE_URL", "postgres://u:hunter2@db/s"), ("SIGNET_ROOT_KEY", KEY)];
         let shown = load("", &env).unwrap().describe();
 
         assert!(shown.contains("postgres://u@db/s"), "{shown}");
-        assert!(!shown.contains("hunter"), "{shown}");
+        assert!(!shown.contains("hunter") && !shown.contains(KEY), "{shown}");
     }
 }
