@@ -60,7 +60,12 @@ pub(crate) fn applies(request: &Request) -> bool {
 /// Answers a request that has a key. In a task of its own: a caller who goes away does not stop what was
 /// begun, and finds its answer when coming back.
 pub(crate) async fn answer(cx: Cx, request: Request, next: Next) -> Response {
-    match tokio::spawn(once(cx, request, next)).await {
+    // The body before the task: a caller who sends it without end is stopped by the request's deadline.
+    let (asked, request) = match read(&cx, request).await {
+        Ok(read) => read,
+        Err(refusal) => return Failure(refusal).into_response(),
+    };
+    match tokio::spawn(once(cx, asked, request, next)).await {
         Ok(response) => response,
         Err(failed) => match failed.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -69,11 +74,7 @@ pub(crate) async fn answer(cx: Cx, request: Request, next: Next) -> Response {
     }
 }
 
-async fn once(cx: Cx, request: Request, next: Next) -> Response {
-    let (asked, request) = match read(&cx, request).await {
-        Ok(read) => read,
-        Err(refusal) => return Failure(refusal).into_response(),
-    };
+async fn once(cx: Cx, asked: Asked, request: Request, next: Next) -> Response {
     let Some(_turn) = asked.take_turn(&cx).await else { return in_progress() };
     let known = match idempotency::look_up(&cx, &asked).await {
         Ok(known) => known,

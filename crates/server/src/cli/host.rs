@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use authz::cx::RequestContext;
 use authz::{Actor, Cx, Place, TenantRef};
@@ -15,6 +16,9 @@ use crate::{bootstrap, maintenance};
 
 /// A password of more bytes than this is no password (bcrypt reads 72).
 const PASSWORD_BYTES_MAX: u64 = 4096;
+/// How often and with what pause it is looked whether another node has finished its maintenance.
+const LEAD_LOOKS_MAX: u32 = 50;
+const LEAD_PAUSE: Duration = Duration::from_millis(200);
 
 /// Opens the composition root; refuses a schema that is not this binary's.
 pub(super) async fn open(config: &Config) -> Result<Services, Failure> {
@@ -165,7 +169,15 @@ pub(super) async fn maintain(config: &Config) -> Result<(), Failure> {
 
 /// Runs every job, also after one that failed.
 async fn run_jobs(services: &Services) -> Result<(), Failure> {
-    let Some(lead) = store::upkeep::lead(services.core.store()).await.map_err(failed)? else {
+    let mut lead = None;
+    for _ in 0..LEAD_LOOKS_MAX {
+        lead = store::upkeep::lead(services.core.store()).await.map_err(failed)?;
+        if lead.is_some() {
+            break;
+        }
+        tokio::time::sleep(LEAD_PAUSE).await;
+    }
+    let Some(lead) = lead else {
         return Err(Failure::Failed("another node is at it; try again in a minute".to_owned()));
     };
     let mut failures = Vec::new();
