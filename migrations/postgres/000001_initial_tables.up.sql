@@ -58,8 +58,8 @@ END
 $$;
 
 -- INVARIANT: users.password holds a hash. A clear password typed by an operator
--- becomes bcrypt of cost 12; the service itself (app_user) may write only a
--- bcrypt `2a` of cost 10 to 31, so a clear password from a defect fails.
+-- becomes bcrypt of cost 12; the service itself (app_user, app_platform) may write
+-- only a bcrypt `2a` of cost 10 to 31, so a clear password from a defect fails.
 CREATE FUNCTION protect_user_password() RETURNS trigger LANGUAGE plpgsql
 SET search_path = public, pg_temp AS $$
 BEGIN
@@ -69,10 +69,10 @@ BEGIN
     IF NEW.password ~ '^\$2a\$(1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{53}$' THEN
         RETURN NEW;
     END IF;
-    IF current_user = 'app_user' THEN
+    IF current_user IN ('app_user', 'app_platform') THEN
         RAISE EXCEPTION 'password_not_hashed'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'password_not_hashed',
-                  HINT = 'app_user writes bcrypt 2a of cost 10 to 31 only';
+                  HINT = 'the service writes bcrypt 2a of cost 10 to 31 only';
     END IF;
     -- Hashes of other systems, for imports; they are rehashed at the next sign-in.
     IF NEW.password ~ '^\$2[by]\$(1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{53}$' THEN
@@ -277,8 +277,9 @@ CREATE TABLE tokens (
     CONSTRAINT ck_tokens_status CHECK (status IN ('ACTIVE', 'REVOKED', 'EXPIRED'))
 );
 CREATE UNIQUE INDEX uq_tokens_token_value ON tokens (token_value);
+-- Answers the check of a token from the index alone, the policy of row-level security included.
 CREATE INDEX idx_tokens_validation ON tokens (token_value, token_type)
-    INCLUDE (status, expires_at, user_id, client_id) WHERE status = 'ACTIVE';
+    INCLUDE (status, expires_at, user_id, client_id, tenant_id) WHERE status = 'ACTIVE';
 CREATE INDEX idx_tokens_expired ON tokens (expires_at) WHERE status = 'ACTIVE';
 CREATE INDEX idx_tokens_user_id ON tokens (user_id, issued_at DESC) WHERE user_id IS NOT NULL;
 CREATE INDEX idx_tokens_client_id ON tokens (client_id, issued_at DESC);
@@ -432,7 +433,7 @@ BEGIN
          FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()', v_archive);
     INSERT INTO audit_logs (action, resource, details)
     VALUES ('AUDIT_PARTITION_DETACHED', v_name,
-        jsonb_build_object('archive', v_archive, 'database_role', current_user));
+        jsonb_build_object('archive', v_archive, 'database_role', session_user));
     RETURN v_archive;
 END
 $$;
@@ -455,7 +456,7 @@ BEGIN
     PERFORM protect_audit_partition(v_name);
     INSERT INTO audit_logs (action, resource, details)
     VALUES ('AUDIT_PARTITION_ATTACHED', v_name,
-        jsonb_build_object('database_role', current_user));
+        jsonb_build_object('database_role', session_user));
     RETURN v_name;
 END
 $$;
@@ -506,7 +507,7 @@ BEGIN
     INSERT INTO audit_logs (action, resource, details)
     VALUES ('AUDIT_PARTITIONS_DROPPED', 'audit_logs',
         jsonb_build_object('dropped', to_jsonb(v_dropped), 'months_to_keep', p_months_to_keep,
-            'database_role', current_user));
+            'database_role', session_user));
     RETURN QUERY SELECT unnest(v_dropped);
 END
 $$;

@@ -22,6 +22,9 @@ DROP TABLE imported_passwords;
 DROP INDEX idx_user_activities_created_at;
 DROP INDEX idx_user_sessions_ended;
 DROP INDEX idx_tokens_ended;
+ALTER TABLE user_departments DROP COLUMN tenant_id;
+ALTER TABLE backup_codes DROP COLUMN tenant_id;
+ALTER TABLE password_history DROP COLUMN tenant_id;
 ALTER TABLE password_reset_tokens
     DROP COLUMN purpose,
     DROP COLUMN tenant_id;

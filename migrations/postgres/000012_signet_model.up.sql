@@ -794,6 +794,29 @@ CREATE TABLE imported_passwords (
 );
 CREATE INDEX idx_imported_passwords_tenant_id_user_id ON imported_passwords (tenant_id, user_id);
 
+-- Whose they are is found through the user no longer, but stands in the row: row-level
+-- security compares it.
+ALTER TABLE password_history ADD COLUMN tenant_id varchar(64) COLLATE "C";
+UPDATE password_history t SET tenant_id = u.tenant_id FROM users u WHERE u.id = t.user_id;
+ALTER TABLE password_history
+    ALTER COLUMN tenant_id SET NOT NULL,
+    ADD CONSTRAINT fk_password_history_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE;
+ALTER TABLE backup_codes ADD COLUMN tenant_id varchar(64) COLLATE "C";
+UPDATE backup_codes t SET tenant_id = u.tenant_id FROM users u WHERE u.id = t.user_id;
+ALTER TABLE backup_codes
+    ALTER COLUMN tenant_id SET NOT NULL,
+    ADD CONSTRAINT fk_backup_codes_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE;
+ALTER TABLE user_departments ADD COLUMN tenant_id varchar(64) COLLATE "C";
+UPDATE user_departments t SET tenant_id = u.tenant_id FROM users u WHERE u.id = t.user_id;
+ALTER TABLE user_departments
+    ALTER COLUMN tenant_id SET NOT NULL,
+    ADD CONSTRAINT fk_user_departments_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    ADD CONSTRAINT fk_user_departments_tenant_id_department_id FOREIGN KEY (tenant_id, department_id)
+        REFERENCES departments (tenant_id, id) ON DELETE CASCADE;
+
 CREATE TABLE throttles (
     key               varchar(128) COLLATE "C" NOT NULL,
     tenant_id         varchar(64) COLLATE "C",

@@ -28,6 +28,60 @@ DROP INDEX idx_user_activities_created_at;
 DROP INDEX idx_user_sessions_ended;
 DROP INDEX idx_tokens_ended;
 
+CREATE TABLE password_history_rebuilt (
+    id         TEXT NOT NULL PRIMARY KEY,
+    user_id    TEXT NOT NULL,
+    password   TEXT NOT NULL,
+    changed_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT fk_password_history_user_id FOREIGN KEY (user_id)
+        REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT ck_password_history_password CHECK (
+        password GLOB '$2[aby]$*' OR password GLOB '$argon2*'
+    )
+) STRICT;
+INSERT INTO password_history_rebuilt (id, user_id, password, changed_at)
+SELECT id, user_id, password, changed_at FROM password_history;
+DROP TABLE password_history;
+ALTER TABLE password_history_rebuilt RENAME TO password_history;
+CREATE INDEX idx_password_history_user_changed ON password_history (user_id, changed_at DESC);
+
+CREATE TABLE backup_codes_rebuilt (
+    id         TEXT NOT NULL PRIMARY KEY,
+    user_id    TEXT NOT NULL,
+    -- A hash, never the code.
+    code       TEXT NOT NULL,
+    used_at    INTEGER,
+    created_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT fk_backup_codes_user_id FOREIGN KEY (user_id)
+        REFERENCES users (id) ON DELETE CASCADE
+) STRICT;
+INSERT INTO backup_codes_rebuilt (id, user_id, code, used_at, created_at)
+SELECT id, user_id, code, used_at, created_at FROM backup_codes;
+DROP TABLE backup_codes;
+ALTER TABLE backup_codes_rebuilt RENAME TO backup_codes;
+CREATE UNIQUE INDEX uq_backup_codes_user_id_code ON backup_codes (user_id, code);
+
+CREATE TABLE user_departments_rebuilt (
+    id            TEXT NOT NULL PRIMARY KEY,
+    user_id       TEXT NOT NULL,
+    department_id TEXT NOT NULL,
+    is_primary    INTEGER NOT NULL DEFAULT 0 CHECK (is_primary IN (0, 1)),
+    position      TEXT,
+    joined_at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    left_at       INTEGER,
+    CONSTRAINT fk_user_departments_user_id FOREIGN KEY (user_id)
+        REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_departments_department_id FOREIGN KEY (department_id)
+        REFERENCES departments (id) ON DELETE CASCADE
+) STRICT;
+INSERT INTO user_departments_rebuilt (id, user_id, department_id, is_primary, position, joined_at, left_at)
+SELECT id, user_id, department_id, is_primary, position, joined_at, left_at FROM user_departments;
+DROP TABLE user_departments;
+ALTER TABLE user_departments_rebuilt RENAME TO user_departments;
+CREATE UNIQUE INDEX uq_user_departments_user_id_department_id
+    ON user_departments (user_id, department_id) WHERE left_at IS NULL;
+CREATE INDEX idx_user_departments_department_id ON user_departments (department_id);
+
 CREATE TABLE password_reset_tokens_rebuilt (
     id         TEXT NOT NULL PRIMARY KEY,
     user_id    TEXT NOT NULL,

@@ -889,6 +889,67 @@ CREATE TABLE imported_passwords (
 ) STRICT;
 CREATE INDEX idx_imported_passwords_tenant_id_user_id ON imported_passwords (tenant_id, user_id);
 
+-- Whose they are stands in the row, as on PostgreSQL, where row-level security compares it.
+CREATE TABLE password_history_rebuilt (
+    id         TEXT NOT NULL PRIMARY KEY,
+    user_id    TEXT NOT NULL,
+    password   TEXT NOT NULL,
+    changed_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    tenant_id  TEXT NOT NULL,
+    CONSTRAINT fk_password_history_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_password_history_password CHECK (
+        password GLOB '$2[aby]$*' OR password GLOB '$argon2*'
+    )
+) STRICT;
+INSERT INTO password_history_rebuilt (id, user_id, password, changed_at, tenant_id)
+SELECT t.id, t.user_id, t.password, t.changed_at, u.tenant_id
+FROM password_history t JOIN users u ON u.id = t.user_id;
+DROP TABLE password_history;
+ALTER TABLE password_history_rebuilt RENAME TO password_history;
+CREATE INDEX idx_password_history_user_changed ON password_history (user_id, changed_at DESC);
+
+CREATE TABLE backup_codes_rebuilt (
+    id         TEXT NOT NULL PRIMARY KEY,
+    user_id    TEXT NOT NULL,
+    -- A hash, never the code.
+    code       TEXT NOT NULL,
+    used_at    INTEGER,
+    created_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    tenant_id  TEXT NOT NULL,
+    CONSTRAINT fk_backup_codes_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+INSERT INTO backup_codes_rebuilt (id, user_id, code, used_at, created_at, tenant_id)
+SELECT t.id, t.user_id, t.code, t.used_at, t.created_at, u.tenant_id
+FROM backup_codes t JOIN users u ON u.id = t.user_id;
+DROP TABLE backup_codes;
+ALTER TABLE backup_codes_rebuilt RENAME TO backup_codes;
+CREATE UNIQUE INDEX uq_backup_codes_user_id_code ON backup_codes (user_id, code);
+
+CREATE TABLE user_departments_rebuilt (
+    id            TEXT NOT NULL PRIMARY KEY,
+    user_id       TEXT NOT NULL,
+    department_id TEXT NOT NULL,
+    is_primary    INTEGER NOT NULL DEFAULT 0 CHECK (is_primary IN (0, 1)),
+    position      TEXT,
+    joined_at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    left_at       INTEGER,
+    tenant_id     TEXT NOT NULL,
+    CONSTRAINT fk_user_departments_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_departments_tenant_id_department_id FOREIGN KEY (tenant_id, department_id)
+        REFERENCES departments (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+INSERT INTO user_departments_rebuilt (id, user_id, department_id, is_primary, position, joined_at, left_at, tenant_id)
+SELECT t.id, t.user_id, t.department_id, t.is_primary, t.position, t.joined_at, t.left_at, u.tenant_id
+FROM user_departments t JOIN users u ON u.id = t.user_id;
+DROP TABLE user_departments;
+ALTER TABLE user_departments_rebuilt RENAME TO user_departments;
+CREATE UNIQUE INDEX uq_user_departments_user_id_department_id
+    ON user_departments (user_id, department_id) WHERE left_at IS NULL;
+CREATE INDEX idx_user_departments_department_id ON user_departments (department_id);
+
 CREATE TABLE throttles (
     key               TEXT NOT NULL PRIMARY KEY,
     tenant_id         TEXT,

@@ -440,7 +440,7 @@ pub(crate) async fn replace_in(cx: &Cx, tx: &mut Tx, permit: &Permit, change: Ch
     let Some(replaced) = replaced else { return Err(Error::Changed) };
     if replaced.had_password {
         let id = cx.fresh_id::<base::id::Event>();
-        store::remember(tx, id.as_str(), change.user_id, change.replaces, now).await?;
+        store::remember(tx, id.as_str(), &tenant.id, change.user_id, change.replaces, now).await?;
         store::forget_old(tx, change.user_id, history_kept(&tenant)?).await?;
     }
     store::forget_imported(tx, &tenant.id, change.user_id).await?;

@@ -253,7 +253,7 @@ async fn find_principal(
 ) -> Result<Option<PrincipalId>> {
     let Some(kind) = PrincipalKind::parse(&subject.kind) else { return Ok(None) };
     if let Ok(id) = PrincipalId::parse(&subject.id) {
-        let mut lazy = LazyRx::new(cx.core().store());
+        let mut lazy = LazyRx::new(cx.core().store(), ::store::Scope::Tenant(tenant.id.as_str()));
         let known = cx.core().snapshots().principal(&mut lazy, &tenant.id, &id).await?;
         if known.is_some_and(|known| known.kind == kind) {
             return Ok(Some(id));

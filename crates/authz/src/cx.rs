@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base::id::{ClientId, EventId, Id, Noun, PrincipalId, SessionId, TenantId, UserId};
 use base::{Clock, Random, Timestamp};
 use policy::Decision;
-use store::{AuditRow, Rx, Store};
+use store::{AuditRow, Rx, Scope, Store};
 
 use crate::action::Plane;
 use crate::event::{AuditQueue, Source, duration_ms};
@@ -72,7 +72,7 @@ impl Core {
 
     /// Looks for changes that other nodes committed. The server calls it twice a second.
     pub async fn refresh_versions(&self) -> Result<()> {
-        let mut lazy = LazyRx::new(&self.0.store);
+        let mut lazy = LazyRx::new(&self.0.store, Scope::Platform);
         let found = load_versions(lazy.get().await?).await?;
         self.0.snapshots.learn(found);
         Ok(())
@@ -428,7 +428,7 @@ impl Cx {
         action: Action,
         resource: &str,
     ) -> std::result::Result<Option<Verdict>, Refusal> {
-        let mut lazy = LazyRx::new(&self.core.0.store);
+        let mut lazy = LazyRx::new(&self.core.0.store, Scope::Platform);
         let known = self.core.0.snapshots.principal(&mut lazy, home, principal).await;
         if known.map_err(Refusal::Failed)?.is_none_or(|p| !p.active) {
             return Ok(None);
@@ -439,9 +439,9 @@ impl Cx {
     }
 
     /// Takes a connection to read with.
-    pub async fn read(&self, _permit: &Permit) -> Result<Rx> {
+    pub async fn read(&self, permit: &Permit) -> Result<Rx> {
         #[expect(clippy::disallowed_methods, reason = "this is the gate that a permit opens")]
-        let rx = self.core.0.store.begin_read().await?;
+        let rx = self.core.0.store.begin_read(permit.scope()).await?;
         Ok(rx)
     }
 
@@ -457,7 +457,7 @@ impl Cx {
 
     pub(crate) async fn begin(&self, permit: &Permit) -> Result<store::Tx> {
         #[expect(clippy::disallowed_methods, reason = "this is the gate that a permit opens")]
-        let inner = self.core.0.store.begin_write(permit.tables()).await?;
+        let inner = self.core.0.store.begin_write(permit.scope(), permit.tables()).await?;
         Ok(inner)
     }
 
@@ -534,7 +534,7 @@ impl Cx {
         let mut ends: HashMap<String, Option<Timestamp>> = HashMap::new();
         let Place::Tenant(tenant) = &self.place else { return Ok(ends) };
         let Some((principal, _)) = self.actor.principal() else { return Ok(ends) };
-        let mut lazy = LazyRx::new(&self.core.0.store);
+        let mut lazy = LazyRx::new(&self.core.0.store, Scope::Tenant(tenant.id.as_str()));
         let Some(known) = self.core.0.snapshots.principal(&mut lazy, &tenant.id, &principal).await? else {
             return Ok(ends);
         };
@@ -589,7 +589,7 @@ impl Core {
         tenant: &TenantId,
         principal: &PrincipalId,
     ) -> Result<Option<(Arc<Principal>, Arc<TenantPolicies>)>> {
-        let mut lazy = LazyRx::new(&self.0.store);
+        let mut lazy = LazyRx::new(&self.0.store, Scope::Tenant(tenant.as_str()));
         let known = self.0.snapshots.principal(&mut lazy, tenant, principal).await?;
         let Some(known) = known.filter(|known| known.active) else { return Ok(None) };
         let policies = self.0.snapshots.tenant(&mut lazy, tenant).await?;

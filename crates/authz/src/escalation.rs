@@ -125,7 +125,7 @@ pub async fn outranks(cx: &Cx, principal: &PrincipalId) -> Result<bool> {
         return Ok(false);
     }
     let core = cx.core();
-    let mut lazy = LazyRx::new(core.store());
+    let mut lazy = LazyRx::new(core.store(), store::Scope::Platform);
     let Some(known) = core.snapshots().principal(&mut lazy, &tenant.id, principal).await? else {
         return Ok(false);
     };

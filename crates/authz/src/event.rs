@@ -13,7 +13,7 @@ use std::time::Duration;
 use base::Timestamp;
 use base::id::{PrincipalId, TenantId};
 use serde_json::{Value, json};
-use store::{AuditRow, Outcome, Quiet, Store, StoreError};
+use store::{AuditRow, Outcome, Quiet, Scope, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -246,7 +246,7 @@ async fn try_write(store: &Store, rows: &[AuditRow]) -> Result<()> {
         clippy::disallowed_methods,
         reason = "the audit queue itself writes what was recorded elsewhere"
     )]
-    let mut tx = store.begin_write(Some(&["audit_logs"])).await?;
+    let mut tx = store.begin_write(Scope::Platform, Some(&["audit_logs"])).await?;
     for row in rows {
         tx.append(row.clone());
     }

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use base::id::TenantId;
 use serde_json::Value;
-use store::{Quiet, outbox};
+use store::{Quiet, Scope, outbox};
 
 use crate::{Action, Cx, Event, Name, Result};
 
@@ -127,6 +127,11 @@ impl Permit {
     /// The tenant it is valid in. Fails with [`crate::Error::NotFound`] on the platform.
     pub fn own_tenant(&self) -> Result<&TenantId> {
         self.tenant.as_ref().ok_or(crate::Error::NotFound("tenant"))
+    }
+
+    /// Whose rows it opens: those of its tenant, or on the platform all.
+    pub(crate) fn scope(&self) -> Scope<'_> {
+        self.tenant.as_ref().map_or(Scope::Platform, |tenant| Scope::Tenant(tenant.as_str()))
     }
 
     pub(crate) fn tables(&self) -> Option<&'static [&'static str]> {

@@ -5,7 +5,7 @@ mod store;
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use ::store::Rx;
+use ::store::{Rx, Scope};
 use base::Timestamp;
 use base::id::{PrincipalId, RoleId, TenantId};
 use policy::Snapshot;
@@ -178,18 +178,19 @@ pub(crate) async fn load_platform_roles(
 /// A read connection that is taken only if something must be loaded.
 pub(crate) struct LazyRx<'a> {
     store: &'a ::store::Store,
+    scope: Scope<'a>,
     rx: Option<Rx>,
 }
 
 impl<'a> LazyRx<'a> {
-    pub(crate) fn new(store: &'a ::store::Store) -> Self {
-        Self { store, rx: None }
+    pub(crate) fn new(store: &'a ::store::Store, scope: Scope<'a>) -> Self {
+        Self { store, scope, rx: None }
     }
 
     pub(crate) async fn get(&mut self) -> Result<&mut Rx> {
         if self.rx.is_none() {
             #[expect(clippy::disallowed_methods, reason = "the decision point loads what it decides by")]
-            let rx = self.store.begin_decision_read().await?;
+            let rx = self.store.begin_decision_read(self.scope).await?;
             self.rx = Some(rx);
         }
         self.rx.as_mut().ok_or_else(|| Error::Bug(base::bug!("a connection that was just taken")))

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base::{Clock, OsRandom, Random, SystemClock};
 use kms::{KeyFile, Kms, RootKeySource};
-use store::{Store, StoreOptions};
+use store::{Store, StoreError, StoreOptions};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -79,11 +79,17 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     if !config.is_postgres() {
         make_directory(&config.data_directory)?;
     }
-    let options =
-        StoreOptions { url: config.database_url.clone(), connections_max: config.database_connections };
-    Store::open(&options).await.map_err(|e| {
-        let cause = std::error::Error::source(&e).map(|s| format!(" ({s})")).unwrap_or_default();
-        StartError::Failed(format!("database: {e}{cause}"))
+    let options = StoreOptions {
+        url: config.database_url.clone(),
+        connections_max: config.database_connections,
+        allow_superuser: config.database_allow_superuser,
+    };
+    Store::open(&options).await.map_err(|e| match e {
+        StoreError::Configuration(text) => StartError::Refused(format!("database: {text}")),
+        e => {
+            let cause = std::error::Error::source(&e).map(|s| format!(" ({s})")).unwrap_or_default();
+            StartError::Failed(format!("database: {e}{cause}"))
+        }
     })
 }
 

@@ -23,6 +23,7 @@ const VARIABLES: &[&str] = &[
     "SIGNET_LISTEN",
     "SIGNET_DATA_DIRECTORY",
     "SIGNET_DATABASE_URL",
+    "SIGNET_DATABASE_ALLOW_SUPERUSER",
     "SIGNET_DATABASE_CONNECTIONS",
     "SIGNET_ROOT_KEY",
     "SIGNET_ROOT_KEY_FILE",
@@ -54,6 +55,7 @@ struct File {
     data_directory: Option<PathBuf>,
     database_url: Option<String>,
     database_connections: Option<u32>,
+    database_allow_superuser: Option<bool>,
     root_key_file: Option<PathBuf>,
     trusted_proxies: Option<Vec<String>>,
     hosts: Option<Vec<String>>,
@@ -115,6 +117,8 @@ pub struct Config {
     pub database_url: String,
     /// PostgreSQL connections at most.
     pub database_connections: u32,
+    /// Whether the PostgreSQL login may be one that row-level security does not bind.
+    pub database_allow_superuser: bool,
     /// The root key.
     pub root_key: RootKey,
     /// Proxies whose `X-Forwarded-…` headers count.
@@ -223,6 +227,9 @@ impl Config {
             data_directory,
             database_url,
             database_connections,
+            database_allow_superuser: parsed(env, "SIGNET_DATABASE_ALLOW_SUPERUSER", "true or false")?
+                .or(file.database_allow_superuser)
+                .unwrap_or(false),
             root_key,
             trusted_proxies,
             hosts,

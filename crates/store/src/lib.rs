@@ -28,6 +28,6 @@ pub mod value;
 pub use audit::{AuditRow, Outcome};
 pub use error::{Result, StoreError};
 pub use list::{ListColumn, ScalarKind, Scan, Scanned};
-pub use pool::{Backend, Quiet, Rx, Store, StoreOptions, Tx};
+pub use pool::{Backend, Quiet, Rx, Scope, Store, StoreOptions, Tx};
 pub use sql::Sql;
 pub use value::{Bind, Column, FromRow, Row, Value};

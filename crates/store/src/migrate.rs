@@ -6,7 +6,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base::Timestamp;
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
 use crate::{Backend, Result, Store, StoreError, migrations};
 
@@ -203,7 +203,7 @@ fn check(applied: &[Applied], migrations: &[Migration]) -> Result<()> {
 /// One connection that holds the migration lock.
 enum Session {
     Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
-    Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
+    Postgres(Box<sqlx::PgConnection>),
 }
 
 impl Session {
@@ -215,10 +215,10 @@ impl Session {
             conn.execute("PRAGMA foreign_keys = OFF").await?;
             return Ok(Self::Sqlite(conn));
         }
-        let Some(pool) = store.postgres_pool() else {
+        let Some(conn) = store.postgres_owner().await? else {
             return Err(StoreError::Configuration("no database is open".to_owned()));
         };
-        let mut conn = pool.acquire().await?;
+        let mut conn = Box::new(conn);
         // A second node waits here as long as the first one migrates.
         conn.execute("SET lock_timeout = 0; SET statement_timeout = 0").await?;
         sqlx::query("SELECT pg_advisory_lock($1)").bind(ADVISORY_LOCK).execute(&mut *conn).await?;
@@ -230,10 +230,8 @@ impl Session {
             Self::Sqlite(mut conn) => {
                 conn.execute("PRAGMA foreign_keys = ON").await?;
             }
-            Self::Postgres(mut conn) => {
-                sqlx::query("SELECT pg_advisory_unlock($1)").bind(ADVISORY_LOCK).execute(&mut *conn).await?;
-                conn.execute("RESET lock_timeout; RESET statement_timeout").await?;
-            }
+            // The lock goes with the connection.
+            Self::Postgres(conn) => conn.close().await?,
         }
         Ok(())
     }

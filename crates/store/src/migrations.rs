@@ -16,7 +16,7 @@ macro_rules! files {
             "000001_initial_tables", "000002_user_extended_fields", "000003_sessions", "000004_mfa",
             "000005_tenant_billing", "000006_encryption_support", "000007_archiving",
             "000008_audit_optimisation", "000009_activity_tracking", "000010_organisation_structure",
-            "000011_performance", "000012_signet_model")
+            "000011_performance", "000012_signet_model", "000013_row_level_security")
     };
     ($backend:literal, $($name:literal),*) => {
         &[$(Files {

@@ -1,5 +1,8 @@
 //! The pools, a connection to read with, and a transaction to write with.
 
+pub(crate) mod login;
+mod postgres;
+
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
@@ -9,15 +12,18 @@ use std::time::Duration;
 
 use base::Timestamp;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::sqlite::{
     SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
 use sqlx::types::Json;
-use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+};
+use sqlx::{Sqlite, SqlitePool, Transaction};
 
+use self::postgres::{Connections, Lease};
 use crate::audit::AuditRow;
 use crate::value::RowOf;
 use crate::{FromRow, Result, Row, Sql, StoreError, Value};
@@ -46,13 +52,25 @@ pub struct StoreOptions {
     pub url: String,
     /// PostgreSQL connections at most.
     pub connections_max: u32,
+    /// Whether a PostgreSQL login may be one that row-level security does not bind.
+    pub allow_superuser: bool,
 }
 
 impl StoreOptions {
     /// Options with the default of ten connections.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connections_max: 10 }
+        Self { url: url.into(), connections_max: 10, allow_superuser: false }
     }
+}
+
+/// Whose rows a connection may see. On PostgreSQL row-level security holds it, as a second wall behind the
+/// statements' own conditions; on SQLite those stand alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// One tenant's.
+    Tenant(&'a str),
+    /// All tenants' and the platform's.
+    Platform,
 }
 
 /// A database: cheap to clone.
@@ -60,8 +78,17 @@ impl StoreOptions {
 pub struct Store(Arc<Pools>);
 
 enum Pools {
-    Sqlite { readers: SqlitePool, writer: SqlitePool, file: PathBuf },
-    Postgres { pool: PgPool, decisions: PgPool, label: String },
+    Sqlite {
+        readers: SqlitePool,
+        writer: SqlitePool,
+        file: PathBuf,
+    },
+    Postgres {
+        connections: Connections,
+        decisions: Connections,
+        options: Box<PgConnectOptions>,
+        label: String,
+    },
 }
 
 impl Store {
@@ -131,15 +158,10 @@ impl Store {
             connect.get_port(),
             connect.get_database().unwrap_or("")
         );
-        let pooled = |connections: u32| {
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .test_before_acquire(false)
-        };
-        let decisions = pooled(DECISION_CONNECTIONS_MAX).connect_lazy_with(connect.clone());
-        let pool = pooled(options.connections_max.max(2)).connect_with(connect).await?;
-        Ok(Self(Arc::new(Pools::Postgres { pool, decisions, label })))
+        login::check(&connect, options.allow_superuser).await?;
+        let connections = Connections::new(connect.clone(), options.connections_max.max(2));
+        let decisions = Connections::new(connect.clone(), DECISION_CONNECTIONS_MAX);
+        Ok(Self(Arc::new(Pools::Postgres { connections, decisions, options: Box::new(connect), label })))
     }
 
     /// Which database this is.
@@ -159,10 +181,10 @@ impl Store {
     }
 
     /// Takes a connection to read with. Use `authz`'s `Cx::read` instead: it asks for a permit.
-    pub async fn begin_read(&self) -> Result<Rx> {
+    pub async fn begin_read(&self, scope: Scope<'_>) -> Result<Rx> {
         let conn = match &*self.0 {
             Pools::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
-            Pools::Postgres { pool, .. } => Conn::Postgres(pool.acquire().await?),
+            Pools::Postgres { connections, .. } => Conn::Postgres(connections.take(scope).await?),
         };
         Ok(Rx { conn })
     }
@@ -172,10 +194,10 @@ impl Store {
     ///
     /// INVARIANT: whoever holds one of these waits for no other connection; so transactions that wait for
     /// one never wait for each other.
-    pub async fn begin_decision_read(&self) -> Result<Rx> {
+    pub async fn begin_decision_read(&self, scope: Scope<'_>) -> Result<Rx> {
         let conn = match &*self.0 {
             Pools::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
-            Pools::Postgres { decisions, .. } => Conn::Postgres(decisions.acquire().await?),
+            Pools::Postgres { decisions, .. } => Conn::Postgres(decisions.take(scope).await?),
         };
         Ok(Rx { conn })
     }
@@ -184,10 +206,14 @@ impl Store {
     ///
     /// On SQLite this is `BEGIN IMMEDIATE` on the one writer, waited for at most five seconds.
     /// Where `tables` is given, debug builds refuse to write any other table in it.
-    pub async fn begin_write(&self, tables: Option<&'static [&'static str]>) -> Result<Tx> {
+    pub async fn begin_write(&self, scope: Scope<'_>, tables: Option<&'static [&'static str]>) -> Result<Tx> {
         let conn = match &*self.0 {
             Pools::Sqlite { writer, .. } => Conn::SqliteTx(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::Postgres { pool, .. } => Conn::PostgresTx(pool.begin().await?),
+            Pools::Postgres { connections, .. } => {
+                let mut lease = connections.take(scope).await?;
+                lease.begin().await?;
+                Conn::Postgres(lease)
+            }
         };
         Ok(Tx { rx: Rx { conn }, tables, events: Vec::new(), bumps: BTreeMap::new() })
     }
@@ -202,9 +228,9 @@ impl Store {
                 }
                 writer.close().await;
             }
-            Pools::Postgres { pool, decisions, .. } => {
+            Pools::Postgres { connections, decisions, .. } => {
                 decisions.close().await;
-                pool.close().await;
+                connections.close().await;
             }
         }
     }
@@ -217,11 +243,19 @@ impl Store {
         }
     }
 
-    /// The pool of PostgreSQL, for the migration runner.
-    pub(crate) fn postgres_pool(&self) -> Option<&PgPool> {
+    /// A connection to PostgreSQL of its own, as the login and no role: for what belongs to no pool.
+    pub(crate) async fn postgres_login(&self) -> Result<Option<PgConnection>> {
         match &*self.0 {
-            Pools::Sqlite { .. } => None,
-            Pools::Postgres { pool, .. } => Some(pool),
+            Pools::Sqlite { .. } => Ok(None),
+            Pools::Postgres { options, .. } => Ok(Some(PgConnection::connect_with(options).await?)),
+        }
+    }
+
+    /// A connection to PostgreSQL as the owner of all objects, for the migration runner.
+    pub(crate) async fn postgres_owner(&self) -> Result<Option<PgConnection>> {
+        match &*self.0 {
+            Pools::Sqlite { .. } => Ok(None),
+            Pools::Postgres { options, .. } => Ok(Some(login::owner_session(options).await?)),
         }
     }
 }
@@ -230,8 +264,7 @@ impl Store {
 enum Conn {
     Sqlite(PoolConnection<Sqlite>),
     SqliteTx(Transaction<'static, Sqlite>),
-    Postgres(PoolConnection<Postgres>),
-    PostgresTx(Transaction<'static, Postgres>),
+    Postgres(Lease),
 }
 
 /// A connection to read with.
@@ -244,7 +277,7 @@ impl Rx {
     pub(crate) fn backend(&self) -> Backend {
         match self.conn {
             Conn::Sqlite(_) | Conn::SqliteTx(_) => Backend::Sqlite,
-            Conn::Postgres(_) | Conn::PostgresTx(_) => Backend::Postgres,
+            Conn::Postgres(_) => Backend::Postgres,
         }
     }
 
@@ -278,13 +311,9 @@ impl Rx {
                 let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
                 tx.fetch_optional(query).await?.map(RowOf::Sqlite)
             }
-            Conn::Postgres(conn) => {
+            Conn::Postgres(lease) => {
                 let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
-                conn.fetch_optional(query).await?.map(RowOf::Postgres)
-            }
-            Conn::PostgresTx(tx) => {
-                let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
-                tx.fetch_optional(query).await?.map(RowOf::Postgres)
+                lease.fetch_optional(query).await?.map(RowOf::Postgres)
             }
         };
         Ok(row.map(Row))
@@ -304,13 +333,9 @@ impl Rx {
                 let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
                 sqlite(tx.fetch_all(query).await?)
             }
-            Conn::Postgres(conn) => {
+            Conn::Postgres(lease) => {
                 let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
-                postgres(conn.fetch_all(query).await?)
-            }
-            Conn::PostgresTx(tx) => {
-                let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
-                postgres(tx.fetch_all(query).await?)
+                postgres(lease.fetch_all(query).await?)
             }
         })
     }
@@ -327,13 +352,9 @@ impl Rx {
                 let query = sqlx::query_with(text, sqlite_arguments(sql.values)?);
                 tx.execute(query).await?.rows_affected()
             }
-            Conn::Postgres(conn) => {
+            Conn::Postgres(lease) => {
                 let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
-                conn.execute(query).await?.rows_affected()
-            }
-            Conn::PostgresTx(tx) => {
-                let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
-                tx.execute(query).await?.rows_affected()
+                lease.execute(query).await?.rows_affected()
             }
         })
     }
@@ -421,14 +442,6 @@ impl Tx {
         self.events.push(event);
     }
 
-    /// Which database it is in, for the files of this crate that differ by database.
-    pub(crate) fn backend(&self) -> Backend {
-        match self.rx.conn {
-            Conn::Sqlite(_) | Conn::SqliteTx(_) => Backend::Sqlite,
-            Conn::Postgres(_) | Conn::PostgresTx(_) => Backend::Postgres,
-        }
-    }
-
     /// How many events are waiting for the commit.
     pub fn events_recorded(&self) -> usize {
         self.events.len()
@@ -476,8 +489,8 @@ impl Tx {
         }
         match self.rx.conn {
             Conn::SqliteTx(tx) => tx.commit().await?,
-            Conn::PostgresTx(tx) => tx.commit().await?,
-            Conn::Sqlite(_) | Conn::Postgres(_) => return Err(StoreError::Unrecorded),
+            Conn::Postgres(mut lease) => lease.commit().await?,
+            Conn::Sqlite(_) => return Err(StoreError::Unrecorded),
         }
         Ok(bumps)
     }
@@ -486,8 +499,8 @@ impl Tx {
     pub async fn rollback(self) -> Result<()> {
         match self.rx.conn {
             Conn::SqliteTx(tx) => tx.rollback().await?,
-            Conn::PostgresTx(tx) => tx.rollback().await?,
-            Conn::Sqlite(_) | Conn::Postgres(_) => {}
+            Conn::Postgres(mut lease) => lease.rollback().await?,
+            Conn::Sqlite(_) => {}
         }
         Ok(())
     }

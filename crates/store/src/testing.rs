@@ -1,7 +1,8 @@
 //! A database of its own for each test, on both back ends.
 //!
 //! PostgreSQL is reached through `SIGNET_TEST_POSTGRES_URL` (a superuser's address of a throw-away
-//! server, which `cargo xtask test` starts); each test copies a template that was migrated once.
+//! server, which `cargo xtask test` starts); each test copies a template that was migrated once. The store
+//! itself signs in as `signet_test`, which is no superuser: every test runs under row-level security.
 
 #![expect(
     clippy::disallowed_methods,
@@ -16,6 +17,9 @@ use base::Timestamp;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::{Backend, Store, StoreOptions, migrate};
+
+/// The login of the tests: a member of the three roles, and nothing by itself.
+const LOGIN: &str = "signet_test";
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -53,11 +57,11 @@ impl TestDb {
         let name = unique("signet_test").replace('-', "_");
         let mut admin =
             PgConnection::connect(&format!("{server}/postgres")).await.expect("the test server answers");
-        let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template} OWNER owner");
         admin.execute(AssertSqlSafe(create)).await.expect("a test database is made");
         admin.close().await.expect("the connection closes");
-        let url = format!("{server}/{name}");
-        let options = StoreOptions { url: url.clone(), connections_max: 4 };
+        let url = format!("{}/{name}", service_url(&server));
+        let options = StoreOptions { connections_max: 4, ..StoreOptions::new(&url) };
         let store = Store::open(&options).await.expect("the test database opens");
         Self { store, url, directory: None }
     }
@@ -69,8 +73,23 @@ impl TestDb {
         let name = unique("signet_empty").replace('-', "_");
         let mut admin =
             PgConnection::connect(&format!("{server}/postgres")).await.expect("the test server answers");
-        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database is made");
-        format!("{server}/{name}")
+        admin.execute("SELECT pg_advisory_lock(7001)").await.expect("the lock is had");
+        make_login(&mut admin).await;
+        let create = format!("CREATE DATABASE {name} OWNER owner");
+        admin.execute(AssertSqlSafe(create)).await.expect("a database is made");
+        admin.close().await.expect("the connection closes");
+        format!("{}/{name}", service_url(&server))
+    }
+
+    /// The address of the same database as an administrator of the server; the file itself on SQLite.
+    pub fn administrator_url(&self) -> String {
+        match self.backend() {
+            Backend::Sqlite => self.url.clone(),
+            Backend::Postgres => {
+                let name = self.url.rsplit('/').next().unwrap_or_default();
+                format!("{}/{name}", postgres_server())
+            }
+        }
     }
 
     /// Which database this is, for messages.
@@ -94,6 +113,27 @@ fn postgres_server() -> String {
         "SIGNET_TEST_POSTGRES_URL is not set: run the tests with `cargo xtask test`, which starts a server",
     );
     url.trim_end_matches('/').to_owned()
+}
+
+/// The address of the test server as the service signs in.
+#[expect(clippy::expect_used, reason = "tests")]
+fn service_url(server: &str) -> String {
+    let (scheme, rest) = server.split_once("://").expect("an address with a scheme");
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{LOGIN}:{LOGIN}@{host}")
+}
+
+/// Makes the roles and the login of the tests where they are absent. The caller holds the lock.
+#[expect(clippy::expect_used, reason = "tests")]
+async fn make_login(admin: &mut PgConnection) {
+    crate::pool::login::make_roles(admin).await.expect("the roles are made");
+    let make = format!(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '{LOGIN}') THEN \
+         CREATE ROLE {LOGIN} LOGIN NOINHERIT PASSWORD '{LOGIN}'; END IF; END $$"
+    );
+    admin.execute(AssertSqlSafe(make)).await.expect("the login of the tests is made");
+    let grant = format!("GRANT owner, app_user, app_platform TO {LOGIN}");
+    admin.execute(AssertSqlSafe(grant)).await.expect("the login is a member of the roles");
 }
 
 fn unique(prefix: &str) -> String {
@@ -125,8 +165,11 @@ async fn template(server: &str) -> String {
             .execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {making}")))
             .await
             .expect("a clean start");
-        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {making}"))).await.expect("a template is made");
-        let options = StoreOptions { url: format!("{server}/{making}"), connections_max: 2 };
+        make_login(&mut admin).await;
+        let create = format!("CREATE DATABASE {making} OWNER owner");
+        admin.execute(AssertSqlSafe(create)).await.expect("a template is made");
+        let url = format!("{}/{making}", service_url(server));
+        let options = StoreOptions { connections_max: 2, ..StoreOptions::new(url) };
         let store = Store::open(&options).await.expect("the template opens");
         migrate::up(&store, Timestamp::from_seconds(0)).await.expect("migrations run on PostgreSQL");
         store.close().await;
@@ -148,38 +191,65 @@ pub fn empty_sqlite_url() -> String {
     format!("sqlite:{}", directory.join("signet.db").display())
 }
 
-/// Runs a script of several statements.
+/// Lets the service use the tables that a script of a test made: those without any grant.
+const GRANT_NEW: &str = "DO $$ DECLARE v regclass; BEGIN \
+     FOR v IN SELECT oid::regclass FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' \
+         AND NOT relispartition AND relacl IS NULL AND relname <> 'schema_migrations' LOOP \
+         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO app_user, app_platform', v); \
+     END LOOP; END $$";
+
+/// Runs a script of several statements, on PostgreSQL as the owner of all objects.
 #[expect(clippy::expect_used, reason = "tests")]
 pub async fn run_script(store: &Store, script: &str) {
     let script = AssertSqlSafe(script.to_owned());
     if let Some(pool) = store.sqlite_writer() {
         pool.execute(sqlx::raw_sql(script)).await.expect("the script runs on SQLite");
-    } else if let Some(pool) = store.postgres_pool() {
-        pool.execute(sqlx::raw_sql(script)).await.expect("the script runs on PostgreSQL");
+    } else if let Some(mut owner) = store.postgres_owner().await.expect("the owner signs in") {
+        owner.execute(sqlx::raw_sql(script)).await.expect("the script runs on PostgreSQL");
+        owner.execute(GRANT_NEW).await.expect("the service may use what the script made");
+        owner.close().await.expect("the connection closes");
     }
 }
 
 /// Everything that the schema consists of, as sorted text: for comparing before and after.
 #[expect(clippy::expect_used, reason = "tests")]
 pub async fn schema(store: &Store) -> Vec<String> {
-    let text = match store.backend() {
-        Backend::Sqlite => {
-            "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1"
-        }
-        Backend::Postgres => {
-            "SELECT 'column ' || table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' \
-               || coalesce(column_default, '') FROM information_schema.columns WHERE table_schema = 'public' \
-             UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public' \
-             UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) \
-               FROM pg_constraint WHERE connamespace = 'public'::regnamespace \
-             UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal \
-             UNION ALL SELECT 'function ' || pg_get_functiondef(p.oid) FROM pg_proc p \
-               WHERE pronamespace = 'public'::regnamespace AND prokind = 'f' \
-               AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e') \
-             UNION ALL SELECT 'view ' || viewname || ' ' || definition FROM pg_views WHERE schemaname = 'public' \
-             ORDER BY 1"
-        }
-    };
-    let mut rx = store.begin_read().await.expect("a connection");
-    rx.all::<String>(crate::Sql::new(text)).await.expect("the catalogue answers")
+    const SQLITE: &str =
+        "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1";
+    const POSTGRES: &str = "SELECT 'column ' || attrelid::regclass || '.' || attname || ' ' || format_type(atttypid, atttypmod) \
+           || ' ' || attnotnull || ' ' || coalesce(pg_get_expr(d.adbin, d.adrelid), '') || ' ' || coalesce(attstattarget, -1) \
+           FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef d ON adrelid = attrelid AND adnum = attnum \
+           WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') AND attnum > 0 AND NOT attisdropped \
+         UNION ALL SELECT 'relation ' || relname || ' ' || relkind::text || ' ' || relowner::regrole || ' rls ' || relrowsecurity \
+           || ' ' || coalesce((SELECT string_agg(x::text, ' ' ORDER BY x::text) FROM unnest(coalesce(relacl, acldefault('r', relowner))) x), '') \
+           FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'S') \
+         UNION ALL SELECT 'policy ' || tablename || ' ' || policyname || ' ' || array_to_string(roles, ',') || ' ' || cmd \
+           || ' ' || coalesce(qual, '') || ' ' || coalesce(with_check, '') FROM pg_policies \
+         UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public' \
+         UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) \
+           FROM pg_constraint WHERE connamespace = 'public'::regnamespace \
+         UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal \
+         UNION ALL SELECT 'function ' || pg_get_functiondef(p.oid) || ' ' || proowner::regrole || ' ' \
+           || coalesce((SELECT string_agg(x::text, ' ' ORDER BY x::text) FROM unnest(coalesce(proacl, acldefault('f', proowner))) x), '') FROM pg_proc p \
+           WHERE pronamespace = 'public'::regnamespace AND prokind = 'f' \
+           AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e') \
+         UNION ALL SELECT 'view ' || viewname || ' ' || definition FROM pg_views WHERE schemaname = 'public' \
+         ORDER BY 1";
+    if let Some(mut owner) = store.postgres_owner().await.expect("the owner signs in") {
+        let rows = sqlx::query_scalar(POSTGRES).fetch_all(&mut owner).await.expect("the catalogue answers");
+        owner.close().await.expect("the connection closes");
+        return rows;
+    }
+    let writer = store.sqlite_writer().expect("one of the two databases");
+    sqlx::query_scalar(SQLITE).fetch_all(writer).await.expect("the catalogue answers")
+}
+
+/// The first column of a statement about the catalogue as text, on PostgreSQL as the owner of all objects.
+#[expect(clippy::expect_used, reason = "tests")]
+pub async fn as_owner(store: &Store, text: &'static str) -> Vec<String> {
+    let mut owner =
+        store.postgres_owner().await.expect("the owner signs in").expect("a database of PostgreSQL");
+    let rows = sqlx::query_scalar(text).fetch_all(&mut owner).await.expect("the statement runs");
+    owner.close().await.expect("the connection closes");
+    rows
 }

@@ -20,8 +20,9 @@ pub struct Lead {
 
 /// Takes the lead, if no other node has it. On SQLite there is no other node.
 pub async fn lead(store: &Store) -> Result<Option<Lead>> {
-    let Some(pool) = store.postgres_pool() else { return Ok(Some(Lead { _connection: None })) };
-    let mut connection = pool.acquire().await?.detach();
+    let Some(mut connection) = store.postgres_login().await? else {
+        return Ok(Some(Lead { _connection: None }));
+    };
     let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
         .bind(ADVISORY_LOCK)
         .fetch_one(&mut connection)

@@ -191,7 +191,7 @@ fn sorted(mut items: Vec<Item>, order: &[SortKey]) -> Vec<Item> {
 async fn with_items(db: &TestDb, items: &[Item]) {
     let script = if db.backend() == Backend::Sqlite { SQLITE } else { POSTGRES };
     store::testing::run_script(&db.store, script).await;
-    let mut tx = db.store.begin_write(None).await.unwrap();
+    let mut tx = db.store.begin_write(store::Scope::Platform, None).await.unwrap();
     for item in items {
         let insert = Sql::new(
             "INSERT INTO listed (id, name_key, label, size, flag, seen_at) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -238,7 +238,7 @@ async fn a_filtered_list_in_pages_is_what_filtering_and_sorting_everything_gives
         let limit = u32::try_from(1 + dice.below(20)).unwrap();
         let expected = sorted(items.iter().filter(|item| fits(item, &filter)).cloned().collect(), &order);
         for db in &dbs {
-            let mut rx = db.store.begin_read().await.unwrap();
+            let mut rx = db.store.begin_read(store::Scope::Platform).await.unwrap();
             let from = from(&filter);
 
             let found = walk(&mut rx, &from, &order, limit).await;
@@ -262,7 +262,7 @@ async fn every_order_of_up_to_three_columns_pages_without_loss_or_repetition() {
     ])));
     for db in TestDb::both().await {
         with_items(&db, &items).await;
-        let mut rx = db.store.begin_read().await.unwrap();
+        let mut rx = db.store.begin_read(store::Scope::Platform).await.unwrap();
         let from = from(&everything);
         for round in 0..120 {
             let order = dice.order();
@@ -288,7 +288,7 @@ async fn an_estimate_of_many_rows_is_at_least_what_was_counted() {
                     INSERT INTO listed (id, name_key, flag) SELECT 'x' || i, 'n', FALSE FROM n";
         store::testing::run_script(&db.store, many).await;
         store::testing::run_script(&db.store, "ANALYZE listed").await;
-        let mut rx = db.store.begin_read().await.unwrap();
+        let mut rx = db.store.begin_read(store::Scope::Platform).await.unwrap();
         let from = from(&Filter::Is("name", Comparison::StartsWith, Scalar::Text("n".to_owned())));
 
         let estimate = list::estimate(&mut rx, &from).await.unwrap();
@@ -305,7 +305,7 @@ async fn an_attribute_without_a_column_and_a_position_of_another_order_are_failu
 
     for db in TestDb::both().await {
         with_items(&db, &[]).await;
-        let mut rx = db.store.begin_read().await.unwrap();
+        let mut rx = db.store.begin_read(store::Scope::Platform).await.unwrap();
         let select = Sql::new(SELECT).push(FROM).value("nobody");
         let after = Vec::new();
         let scan = Scan { columns: COLUMNS, order: &[], id: "id", after: Some(&after), limit: 1 };

@@ -1,11 +1,11 @@
 //! Searching people gives the same answers on both databases: those of `Terms::matches`.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, clippy::indexing_slicing, reason = "tests")]
 
 use base::text::name_key;
 use store::search::{Terms, UserHit, UserSearch, user_text, users};
 use store::testing::TestDb;
-use store::{Quiet, Sql};
+use store::{Quiet, Scope, Sql};
 
 /// bcrypt of a discarded text.
 const HASH: &str = "$2a$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234";
@@ -70,7 +70,7 @@ fn people() -> Vec<Person> {
 }
 
 async fn fill(db: &TestDb, people: &[Person]) {
-    let mut tx = db.store.begin_write(None).await.unwrap();
+    let mut tx = db.store.begin_write(Scope::Platform, None).await.unwrap();
     for (id, code) in [("t-a", "a"), ("t-b", "b")] {
         let sql = Sql::new("INSERT INTO tenants (id, name, code) VALUES ($1, $2, $2)").bind(id).bind(code);
         tx.execute(sql).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_search_gives_the_same_people_in_the_same_order_on_both_databases() {
     let people = people();
     for db in TestDb::both().await {
         fill(&db, &people).await;
-        let mut rx = db.store.begin_read().await.unwrap();
+        let mut rx = db.store.begin_read(Scope::Tenant("t-a")).await.unwrap();
         for query in QUERIES {
             let Ok(terms) = Terms::parse(query) else { continue };
             for status in [None, Some("LOCKED"), Some("DELETED")] {
@@ -130,7 +130,7 @@ async fn pages_of_a_search_make_up_the_whole_of_it() {
     let people = people();
     for db in TestDb::both().await {
         fill(&db, &people).await;
-        let mut rx = db.store.begin_read().await.unwrap();
+        let mut rx = db.store.begin_read(Scope::Tenant("t-a")).await.unwrap();
         let terms = Terms::parse("example").unwrap();
         let wanted = expected(&people, "t-a", &terms, None);
 
@@ -149,40 +149,37 @@ async fn pages_of_a_search_make_up_the_whole_of_it() {
     }
 }
 
+/// Runs a statement by itself, on the platform.
+async fn run(db: &TestDb, statement: &'static str) {
+    let mut tx = db.store.begin_write(Scope::Platform, None).await.unwrap();
+    tx.execute(Sql::new(statement)).await.unwrap();
+    tx.commit_quietly(Quiet::Housekeeping).await.unwrap();
+}
+
+async fn count(db: &TestDb, query: &str) -> usize {
+    let terms = Terms::parse(query).unwrap();
+    let search = UserSearch { tenant_id: "t-a", terms: &terms, status: None, after: None, limit: 10 };
+    let mut rx = db.store.begin_read(Scope::Tenant("t-a")).await.unwrap();
+    users(&mut rx, &search).await.unwrap().len()
+}
+
 #[tokio::test]
 async fn a_person_is_found_by_what_they_are_called_now_and_not_after_they_are_gone() {
     for db in TestDb::both().await {
-        let mut tx = db.store.begin_write(None).await.unwrap();
-        for statement in [
-            "INSERT INTO tenants (id, name, code) VALUES ('t-a', 'a', 'a')",
-            // As typed by hand: without a search text.
+        run(&db, "INSERT INTO tenants (id, name, code) VALUES ('t-a', 'a', 'a')").await;
+        // As typed by hand: without a search text.
+        run(
+            &db,
             "INSERT INTO users (id, tenant_id, username, password, display_name) VALUES ('u-1', 't-a', 'Mallory', \
              '$2a$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234', 'Before')",
-        ] {
-            tx.execute(Sql::new(statement)).await.unwrap();
-        }
-        let count = async |tx: &mut store::Tx, query: &str| {
-            let terms = Terms::parse(query).unwrap();
-            let search = UserSearch { tenant_id: "t-a", terms: &terms, status: None, after: None, limit: 10 };
-            users(tx, &search).await.unwrap().len()
-        };
-        assert_eq!(
-            (count(&mut tx, "mallory").await, count(&mut tx, "efore").await),
-            (1, 1),
-            "{:?}",
-            db.backend()
-        );
+        )
+        .await;
+        assert_eq!((count(&db, "mallory").await, count(&db, "efore").await), (1, 1), "{:?}", db.backend());
 
-        tx.execute(Sql::new("UPDATE users SET display_name = 'After' WHERE id = 'u-1'")).await.unwrap();
-        assert_eq!(
-            (count(&mut tx, "before").await, count(&mut tx, "after").await),
-            (0, 1),
-            "{:?}",
-            db.backend()
-        );
+        run(&db, "UPDATE users SET display_name = 'After' WHERE id = 'u-1'").await;
+        assert_eq!((count(&db, "before").await, count(&db, "after").await), (0, 1), "{:?}", db.backend());
 
-        tx.execute(Sql::new("DELETE FROM tenants WHERE id = 't-a'")).await.unwrap();
-        assert_eq!(count(&mut tx, "mallory").await, 0);
-        tx.rollback().await.unwrap();
+        run(&db, "DELETE FROM tenants WHERE id = 't-a'").await;
+        assert_eq!(count(&db, "mallory").await, 0, "{:?}", db.backend());
     }
 }

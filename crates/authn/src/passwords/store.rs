@@ -195,13 +195,15 @@ pub(super) async fn history(rx: &mut Rx, user: &UserId, limit: i64) -> Result<Ve
 pub(super) async fn remember(
     tx: &mut Tx,
     id: &str,
+    tenant: &TenantId,
     user: &UserId,
     hash: &Secret<String>,
     now: Timestamp,
 ) -> Result<()> {
-    let sql =
-        Sql::new("INSERT INTO password_history (id, user_id, password, changed_at) VALUES ($1, $2, $3, $4)");
-    tx.execute(sql.bind(id).bind(user).bind(hash.expose()).bind(now)).await?;
+    let sql = Sql::new(
+        "INSERT INTO password_history (id, tenant_id, user_id, password, changed_at) VALUES ($1, $2, $3, $4, $5)",
+    );
+    tx.execute(sql.bind(id).bind(tenant).bind(user).bind(hash.expose()).bind(now)).await?;
     Ok(())
 }
 

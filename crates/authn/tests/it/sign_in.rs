@@ -205,8 +205,9 @@ async fn a_hash_of_another_cost_or_prefix_is_replaced_at_the_next_sign_in() {
         let stored = Sql::new("SELECT password FROM users WHERE id = $1").bind(&world.maria);
         let ours: String = world.one(stored.clone()).await;
         let foreign = ours.replace("$2a$", "$2b$");
-        let sql = Sql::new("UPDATE users SET password = $1 WHERE id = $2");
-        world.execute(sql.bind(foreign.as_str()).bind(&world.maria)).await;
+        // The service itself may not write such a hash on PostgreSQL: an import does, as the owner.
+        let script = format!("UPDATE users SET password = '{foreign}' WHERE id = '{}'", world.maria);
+        store::testing::run_script(world.core.store(), &script).await;
 
         world.sign_in("maria", PASSWORD).await;
 

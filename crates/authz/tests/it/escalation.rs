@@ -217,8 +217,8 @@ async fn h29_no_role_of_a_tenant_reaches_up_to_those_who_run_the_platform() {
     for world in World::both().await {
         let owner = world.user(&world.acme, "owner", Some("USER")).await;
         let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
-        let (boot, permit) = world.boot(&world.acme);
-        let mut tx = boot.write(&permit).await.unwrap();
+        let platform = world.core.system(authz::Place::Platform);
+        let mut tx = platform.write(&platform.purpose(authz::Purpose::Bootstrap)).await.unwrap();
         let sql = Sql::new("INSERT INTO platform_roles (principal_id, role) VALUES ($1, 'platform_admin')");
         tx.execute(sql.bind(&owner)).await.unwrap();
         tx.commit_housekeeping().await.unwrap();

@@ -26,7 +26,7 @@ async fn an_event_that_the_database_refuses_does_not_hold_up_the_others() {
         second.flush_audit().await;
 
         #[expect(clippy::disallowed_methods, reason = "tests")]
-        let mut rx = db.store.begin_read().await.unwrap();
+        let mut rx = db.store.begin_read(store::Scope::Platform).await.unwrap();
         let sql =
             store::Sql::new("SELECT action FROM audit_logs WHERE action LIKE 'probe.%' ORDER BY action");
         let kept: Vec<String> = rx.all(sql).await.unwrap();

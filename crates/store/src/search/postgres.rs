@@ -1,4 +1,4 @@
-//! Search on PostgreSQL: `LIKE` over `idx_users_fulltext`, a GIN index of trigrams.
+//! Search on PostgreSQL: the function `search_users`, which asks `idx_users_fulltext`, a GIN index of trigrams.
 
 use super::{UserHit, UserSearch};
 use crate::{Result, Rx, Sql};
@@ -18,17 +18,14 @@ fn pattern(part: &str) -> String {
 }
 
 pub(super) async fn users(rx: &mut Rx, search: &UserSearch<'_>) -> Result<Vec<UserHit>> {
-    let mut sql = Sql::new("SELECT username_key, id FROM users WHERE tenant_id = ").value(search.tenant_id);
-    sql = match search.status {
-        None => sql.push(" AND deleted_at IS NULL"),
-        Some("DELETED") => sql.push(" AND deleted_at IS NOT NULL"),
-        Some(status) => sql.push(" AND deleted_at IS NULL AND status = ").value(status),
-    };
-    for part in search.terms.parts() {
-        sql = sql.push(" AND search_text LIKE ").value(pattern(&part));
-    }
-    if let Some((key, id)) = search.after {
-        sql = sql.push(" AND (username_key, id) > (").value(key).push(", ").value(id).push(")");
-    }
-    rx.all(sql.push(" ORDER BY username_key, id LIMIT ").value(search.limit)).await
+    let patterns: Vec<String> = search.terms.parts().map(|part| pattern(&part)).collect();
+    let (key, id) = search.after.unzip();
+    // The function takes the tenant from the connection, which a permit gave it.
+    let sql = Sql::new("SELECT username_key, id FROM search_users($1, $2, $3, $4, $5)")
+        .bind(serde_json::Value::from(patterns))
+        .bind(search.status)
+        .bind(key)
+        .bind(id)
+        .bind(search.limit);
+    rx.all(sql).await
 }

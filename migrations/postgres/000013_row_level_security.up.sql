@@ -1,0 +1,117 @@
+-- version: V3.1.0
+-- description: row-level security
+
+-- A second wall between tenants, behind the conditions that every statement has
+-- itself. The roles are made before the first migration: by deploy/db/init.sh, or
+-- by the runner where the login may. Row-level security is enabled and not forced:
+-- it binds app_user and app_platform, and not the owner, who migrates.
+
+GRANT USAGE ON SCHEMA public TO app_user, app_platform, audit_ro;
+DO $$
+BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+END
+$$;
+
+-- Puts a table behind the wall: app_user sees and writes the rows of the tenant in
+-- the connection's setting, app_platform all rows. A migration that adds a table
+-- with tenant data calls it; a test finds the one that does not.
+CREATE FUNCTION protect_tenant_table(p_table regclass, p_column text DEFAULT 'tenant_id')
+RETURNS void LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', p_table);
+    EXECUTE format(
+        'CREATE POLICY tenant ON %s TO app_user USING (%I = current_setting(''signet.tenant'', true))',
+        p_table, p_column);
+    EXECUTE format('CREATE POLICY platform ON %s TO app_platform USING (true)', p_table);
+    EXECUTE format(
+        'GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO app_user, app_platform', p_table);
+END
+$$;
+REVOKE EXECUTE ON FUNCTION protect_tenant_table(regclass, text) FROM PUBLIC;
+
+SELECT protect_tenant_table(c.oid::regclass)
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+    AND NOT c.relispartition AND a.attname = 'tenant_id' AND NOT a.attisdropped
+ORDER BY c.relname;
+SELECT protect_tenant_table('tenants', 'id');
+
+-- Less than that where less is enough. Tenants are made and purged by the platform;
+-- it also runs the jobs that a tenant leaves in the outbox.
+REVOKE INSERT, DELETE ON tenants FROM app_user;
+REVOKE UPDATE, DELETE ON outbox FROM app_user;
+REVOKE DELETE ON policy_versions FROM app_user, app_platform;
+REVOKE UPDATE ON password_history FROM app_user, app_platform;
+
+-- Evidence is added and read. Partitions have no grants of their own: who reads
+-- reads through audit_logs. An auditor reads the whole log and nothing else.
+REVOKE UPDATE, DELETE ON audit_logs FROM app_user, app_platform;
+GRANT SELECT ON audit_logs TO audit_ro;
+CREATE POLICY auditor ON audit_logs FOR SELECT TO audit_ro USING (true);
+
+-- Tables without a tenant: the catalogue is read by all, the rest is the platform's.
+GRANT SELECT ON global_permissions TO app_user;
+GRANT SELECT, INSERT, UPDATE, DELETE ON global_permissions, platforms, platform_roles TO app_platform;
+GRANT SELECT, INSERT ON key_checks TO app_platform;
+GRANT SELECT, INSERT, UPDATE ON archive_tasks TO app_platform;
+GRANT SELECT ON kms_key_stats, encryption_keys TO app_user, app_platform;
+
+-- Partitions are made ahead by the service; only the owner takes evidence out.
+ALTER FUNCTION create_audit_partition(date) SECURITY DEFINER;
+ALTER FUNCTION create_next_month_partition() SECURITY DEFINER;
+ALTER FUNCTION create_future_partitions(integer) SECURITY DEFINER;
+ALTER FUNCTION get_partition_stats() SECURITY DEFINER;
+REVOKE EXECUTE ON FUNCTION get_partition_stats() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION create_next_month_partition(), create_future_partitions(integer),
+    get_partition_stats() TO app_platform;
+
+-- --------------------------------------------------------------------- search
+
+-- LIKE is not leakproof: behind row-level security it would be asked of every row
+-- of the tenant, after the policy, and no index of trigrams could serve it. This
+-- function runs as the owner and filters by the connection's tenant itself. Each
+-- call is planned with its own patterns, because whether the index or a walk along
+-- the names is faster depends on how frequent they are.
+CREATE FUNCTION search_users(
+    p_patterns jsonb, p_status text, p_after_key text, p_after_id text, p_limit bigint
+) RETURNS TABLE (username_key text, id text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+    v_tenant text := current_setting('signet.tenant', true);
+    v_1 text := p_patterns ->> 0;
+    v_2 text := p_patterns ->> 1;
+    v_3 text := p_patterns ->> 2;
+    v_4 text := p_patterns ->> 3;
+    v_5 text := p_patterns ->> 4;
+BEGIN
+    IF p_status = 'DELETED' THEN
+        RETURN QUERY
+        SELECT u.username_key::text, u.id::text FROM users u
+        WHERE u.tenant_id = v_tenant AND u.deleted_at IS NOT NULL
+            AND u.search_text LIKE v_1
+            AND (v_2 IS NULL OR u.search_text LIKE v_2)
+            AND (v_3 IS NULL OR u.search_text LIKE v_3)
+            AND (v_4 IS NULL OR u.search_text LIKE v_4)
+            AND (v_5 IS NULL OR u.search_text LIKE v_5)
+            AND (p_after_key IS NULL OR (u.username_key, u.id) > (p_after_key, p_after_id))
+        ORDER BY u.username_key, u.id LIMIT p_limit;
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT u.username_key::text, u.id::text FROM users u
+    WHERE u.tenant_id = v_tenant AND u.deleted_at IS NULL
+        AND (p_status IS NULL OR u.status = p_status)
+        AND u.search_text LIKE v_1
+        AND (v_2 IS NULL OR u.search_text LIKE v_2)
+        AND (v_3 IS NULL OR u.search_text LIKE v_3)
+        AND (v_4 IS NULL OR u.search_text LIKE v_4)
+        AND (v_5 IS NULL OR u.search_text LIKE v_5)
+        AND (p_after_key IS NULL OR (u.username_key, u.id) > (p_after_key, p_after_id))
+    ORDER BY u.username_key, u.id LIMIT p_limit;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION search_users(jsonb, text, text, text, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION search_users(jsonb, text, text, text, bigint) TO app_user;
