@@ -44,6 +44,9 @@ pub enum Error {
     /// The operation is for a signed-in person.
     #[error("only a person has a password and sessions")]
     NoPerson,
+    /// The person has a password already.
+    #[error("the person has a password")]
+    PasswordSet,
     /// There is no such thing in this tenant.
     #[error("no such {0}")]
     NotFound(&'static str),
@@ -108,6 +111,11 @@ impl From<Error> for Problem {
                 Kind::Forbidden,
                 "no_person",
                 "this is for a person who is signed in: a client has no password and no sessions",
+            ),
+            Error::PasswordSet => Self::new(
+                Kind::Conflict,
+                "password_set",
+                "this person has a password; an administrator of the tenant can reset it",
             ),
             Error::NotFound(noun) => {
                 Self::new(Kind::NotFound, "not_found", format!("there is no such {noun} here"))

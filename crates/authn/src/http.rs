@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Response};
-use base::id::{SessionId, UserId};
+use base::id::{SessionId, TenantId, UserId};
+use base::text::parse_username;
 use base::{Kind, Problem, Secret, Timestamp};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -24,6 +25,35 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(end_own_session))
         .routes(routes!(list_sessions, end_sessions))
         .routes(routes!(end_session))
+}
+
+/// The routes of the platform.
+pub(crate) fn platform_routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(invite))
+}
+
+/// A tenant in the address.
+#[derive(Debug, serde::Deserialize)]
+struct OfTenant {
+    tenant_id: TenantId,
+}
+
+/// Who is to choose a first password.
+#[derive(serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Invitation {
+    /// The user name of a person of the tenant who never had a password.
+    username: String,
+}
+
+/// A one-time link.
+#[derive(serde::Serialize, ToSchema)]
+struct InvitationAnswer {
+    /// The link, shown this once. Earlier ones of the person are worthless now.
+    recovery_url: String,
+    /// Until when it is valid: a day.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
 }
 
 /// A person in the address.
@@ -179,6 +209,34 @@ fn at_temporary(error: crate::Error) -> Problem {
     weaknesses.into_iter().fold(Problem::new(Kind::Invalid, "weak_password", detail), |problem, weakness| {
         problem.field("/temporary_password", weakness.code(), weakness.text(web::Language::En))
     })
+}
+
+/// Makes a one-time link with which a tenant's first administrator chooses a password.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tenants/{tenant_id}/recovery-links",
+    operation_id = "create_tenant_recovery_link",
+    tag = "tenants",
+    params(("tenant_id" = String, Path, description = "The tenant's id")),
+    request_body = Invitation,
+    responses((status = 201, description = "Made", body = InvitationAnswer), WriteProblems),
+)]
+async fn invite(
+    State(service): State<Service>,
+    cx: Cx,
+    Path(path): Path<OfTenant>,
+    Json(body): Json<Invitation>,
+) -> Result<(StatusCode, Json<InvitationAnswer>), Failure> {
+    let username = parse_username(&body.username).map_err(|bad| {
+        Problem::new(Kind::Invalid, "invalid_body", "the body does not fit").field(
+            "/username",
+            "invalid_username",
+            bad.to_string(),
+        )
+    })?;
+    let link = service.invite(&cx, &path.tenant_id, &username).await?;
+    let answer = InvitationAnswer { recovery_url: link.url.expose().clone(), expires_at: link.expires_at };
+    Ok((StatusCode::CREATED, Json(answer)))
 }
 
 /// Lists the caller's own active sessions, the newest first.

@@ -123,6 +123,11 @@ pub fn tenant_routes(service: Service) -> OpenApiRouter {
     http::routes().merge(pages::routes()).with_state(service)
 }
 
+/// The operations of the platform about first passwords.
+pub fn platform_routes(service: Service) -> OpenApiRouter {
+    http::platform_routes().with_state(service)
+}
+
 /// A fresh copy of a secret that a page or a body gave.
 pub(crate) fn secret(text: &str) -> Secret<String> {
     Secret::new(text.to_owned())

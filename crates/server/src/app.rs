@@ -183,6 +183,7 @@ pub fn routes(services: &Services) -> (Router, Document) {
         .merge(manifest::tenant_routes(services.manifest.clone()));
     let platform = OpenApiRouter::new()
         .merge(directory::platform_routes(services.directory.clone()))
+        .merge(authn::platform_routes(services.authn.clone()))
         .merge(audit::platform_routes(audit_service(services)))
         .merge(manifest::platform_routes(services.manifest.clone()));
     let (router, mut document) = OpenApiRouter::with_openapi(Base::openapi())

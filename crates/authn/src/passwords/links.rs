@@ -1,7 +1,8 @@
 //! One-time links with which a person chooses a password without knowing the old one.
 
-use authz::{Cx, Event, Permit, Purpose, Target};
-use base::id::UserId;
+use authz::{Action, Cx, Event, Permit, Purpose, Target};
+use base::id::{TenantId, UserId};
+use base::text::Username;
 use base::{Secret, Timestamp};
 
 use super::{Change, replace_in, store};
@@ -10,6 +11,12 @@ use crate::{Error, Result, Service};
 
 /// How long a link is valid where nothing else is said, in seconds.
 pub(super) const LINK_SECONDS: i64 = 3600;
+
+/// The purpose of such links.
+const INVITATION: &str = "invitation";
+/// How long the link of somebody who never had a password is valid, in seconds: a day, since it travels by
+/// other ways than ours.
+const INVITATION_SECONDS: i64 = 86_400;
 
 /// A link, shown once: the database holds its digest only.
 #[derive(Debug)]
@@ -29,7 +36,7 @@ impl Service {
     pub async fn one_time_link(&self, cx: &Cx, user_id: &UserId, ttl_seconds: i64) -> Result<OneTimeLink> {
         let permit = match cx.actor() {
             authz::Actor::System => cx.purpose(Purpose::PasswordChange),
-            _ => cx.authorize(authz::Action::UserResetPassword, &Target::member(user_id)).await?,
+            _ => cx.authorize(Action::UserResetPassword, &Target::member(user_id)).await?,
         };
         self.make_link(cx, &permit, user_id, ttl_seconds, "bootstrap").await
     }
@@ -46,6 +53,24 @@ impl Service {
         self.make_link(cx, &permit, user_id, LINK_SECONDS, "reset").await
     }
 
+    /// Makes a link with which the first administrator of a tenant, or anybody else there who never had a
+    /// password, chooses one. The caller is on the platform, and provisions tenants (ADR 0012).
+    ///
+    /// Fails with [`Error::NotFound`] (tenant or user), and with [`Error::PasswordSet`]: whoever has a
+    /// password is the tenant's own matter.
+    pub async fn invite(&self, cx: &Cx, tenant: &TenantId, username: &Username) -> Result<OneTimeLink> {
+        // Asked before anything is looked up: who may not provision learns not even whether it is there.
+        cx.authorize(Action::PlatformTenantProvision, &Target::member(tenant)).await?;
+        let found = self.directory().tenant_by_id(tenant).await.map_err(|error| Error::Bug(error.into()))?;
+        let inside = cx.enter(found.ok_or(Error::NotFound("tenant"))?).await?;
+        let permit = inside.authorize(Action::UserResetPassword, &Target::all("user")).await?;
+        let mut rx = inside.read(&permit).await?;
+        let account = store::find_by_username_key(&mut rx, tenant, username.key()).await?;
+        drop(rx);
+        let account = account.filter(|account| account.active).ok_or(Error::NotFound("user"))?;
+        self.make_link(&inside, &permit, &account.id, INVITATION_SECONDS, INVITATION).await
+    }
+
     async fn make_link(
         &self,
         cx: &Cx,
@@ -60,6 +85,9 @@ impl Service {
         let token = Secret::new(cx.fresh_token());
         let mut tx = cx.write(permit).await?;
         let account = store::find(&mut tx, &tenant.id, user_id).await?.ok_or(Error::NotFound("user"))?;
+        if purpose == INVITATION && account.password_set {
+            return Err(Error::PasswordSet);
+        }
         store::void_links(&mut tx, &tenant.id, user_id, now).await?;
         let link = store::NewLink {
             id: cx.fresh_id::<base::id::Token>().to_string(),

@@ -204,7 +204,8 @@ pub(crate) struct NewTenantBody {
     /// The domain of its organisation, in lower case.
     #[serde(default)]
     domain: Option<String>,
-    /// The first administrator, with the role Super Admin and no password yet.
+    /// The first administrator, with the role Super Admin and no password yet: `…/recovery-links` gives a link
+    /// to choose one.
     #[serde(default)]
     admin: Option<NewUserBody>,
 }

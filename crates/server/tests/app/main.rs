@@ -18,4 +18,5 @@ mod harness;
 mod idempotency;
 mod maintenance;
 mod relying_parties;
+mod tenants;
 mod tokens;
