@@ -55,7 +55,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     retry_after_seconds: Option<u32>,
-    decision: Option<String>,
+    decision: Option<Box<str>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -105,7 +105,7 @@ impl Problem {
     /// Names the decision that denied, by its opaque id.
     #[must_use]
     pub fn decided_by(mut self, decision: impl Into<String>) -> Self {
-        self.decision = Some(decision.into());
+        self.decision = Some(decision.into().into_boxed_str());
         self
     }
 

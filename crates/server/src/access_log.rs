@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use serde::Serialize;
 use web::RequestInfo;
@@ -107,14 +106,18 @@ fn write_lines(receiver: &Receiver<Entry>) {
     }
 }
 
-/// The outermost layer: writes the line and moves the metrics.
-pub(crate) async fn layer(State(log): State<AccessLog>, request: Request, next: Next) -> Response {
+/// Runs a request; writes its line and moves the metrics.
+pub(crate) async fn logged<F: Future<Output = Response> + Send>(
+    log: &AccessLog,
+    request: Request,
+    route: impl FnOnce(Request) -> F + Send,
+) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let template = request.extensions().get::<MatchedPath>().cloned();
 
-    let response = next.run(request).await;
+    let response = route(request).await;
 
     let elapsed = begun.elapsed();
     crate::metrics::observe(template.as_ref().map(MatchedPath::as_str), &method, response.status(), elapsed);

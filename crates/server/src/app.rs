@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use authz::{Core, Cx};
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base::{Clock, OsRandom, Random, SystemClock};
@@ -218,22 +218,45 @@ pub(crate) fn application(
         // A nested router answers at its prefix alone, not at the same with a slash, which people type.
         .route("/t/{tenant}/", get(tenant_home))
         .with_state(services.clone());
-    let router = api
+    let probes = Router::new()
+        .route(HEALTHZ, get(|| async { "ok" }))
+        .route(READYZ, get(ready))
+        .with_state(services.clone());
+    let edge = Edge { services: services.clone(), requests: request_layer(services, config)?, log };
+    Ok(api
         .merge(open)
         .merge(docs::routes(services, document, config.docs_public))
+        .merge(probes)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(Arc::new(services.clone()), context::layer));
-    // Probes name the host by its address: they stand outside the layer that refuses unknown hosts.
-    let probes = Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
-        .with_state(services.clone());
-    let router = web::install(router, request_layer(services, config)?).merge(probes);
-    Ok(match log {
-        Some(log) => router.layer(from_fn_with_state(log, access_log::layer)),
-        None => router,
-    })
+        .layer(from_fn_with_state(Arc::new(edge), through)))
+}
+
+/// Probes name the host by its address: what refuses unknown hosts does not see them.
+const HEALTHZ: &str = "/healthz";
+const READYZ: &str = "/readyz";
+
+/// What stands around every route.
+struct Edge {
+    services: Services,
+    requests: RequestLayer,
+    log: Option<AccessLog>,
+}
+
+/// The one middleware, outermost first: the request's line, its id, host and headers, its context. Each of them a
+/// layer of the framework would cost every request an allocation and several copies.
+async fn through(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let inside = async |request: Request| {
+        if matches!(request.uri().path(), HEALTHZ | READYZ) {
+            return next.run(request).await;
+        }
+        let route = |request| context::enter(&edge.services, request, next);
+        web::layers::around(&edge.requests, request, route).await
+    };
+    match &edge.log {
+        Some(log) => access_log::logged(log, request, inside).await,
+        None => inside(request).await,
+    }
 }
 
 fn request_layer(services: &Services, config: &Config) -> Result<RequestLayer, StartError> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use authz::cx::RequestContext;
 use authz::{Actor, Cx, Place, TenantRef};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -58,10 +58,10 @@ fn is_api(path: &str) -> bool {
     }
 }
 
-/// The layer.
-pub(crate) async fn layer(State(services): State<Arc<Services>>, request: Request, next: Next) -> Response {
+/// Gives the request its context and runs its route.
+pub(crate) async fn enter(services: &Services, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let cx = match context(&services, &parts).await {
+    let cx = match context(services, &parts).await {
         Ok(cx) => cx,
         Err(refusal) => return refusal,
     };
@@ -70,7 +70,7 @@ pub(crate) async fn layer(State(services): State<Arc<Services>>, request: Reques
     request.extensions_mut().insert(cx.clone());
     let keyed = is_api(request.uri().path()) && idempotency::applies(&request);
     let mut response = match keyed {
-        true => idempotency::answer(cx.clone(), request, next).await,
+        true => Box::pin(idempotency::answer(cx.clone(), request, next)).await,
         false => next.run(request).await,
     };
     if response.extensions().get::<LoggedActor>().is_none() {

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -74,13 +74,22 @@ pub fn install(router: Router, layer: RequestLayer) -> Router {
 
 /// The middleware that [`install`] puts around a router.
 pub async fn standard(State(layer): State<Arc<RequestLayer>>, request: Request, next: Next) -> Response {
+    around(&layer, request, |request| next.run(request)).await
+}
+
+/// What happens around a route, for a server that has more to do in the same middleware.
+pub async fn around<F: Future<Output = Response> + Send>(
+    layer: &RequestLayer,
+    request: Request,
+    route: impl FnOnce(Request) -> F + Send,
+) -> Response {
     let now = layer.clock.now();
     let request_id = EventId::fresh(now, layer.random.as_ref()).as_str().to_owned();
     let client_id = client_request_id(request.headers()).and_then(|id| HeaderValue::from_str(id).ok());
 
-    let mut response = match learn(&layer, &request, now, &request_id) {
+    let mut response = match learn(layer, &request, now, &request_id) {
         Err(problem) => Failure(problem).into_response(),
-        Ok(info) => run(info, request, next, layer.deadline).await,
+        Ok(info) => run(info, request, route, layer.deadline).await,
     };
 
     response = render(response, Some(&request_id));
@@ -133,10 +142,15 @@ fn learn(
 }
 
 /// Runs the route with a deadline and a net for panics.
-async fn run(info: RequestInfo, mut request: Request, next: Next, deadline: Duration) -> Response {
+async fn run<F: Future<Output = Response> + Send>(
+    info: RequestInfo,
+    mut request: Request,
+    route: impl FnOnce(Request) -> F + Send,
+    deadline: Duration,
+) -> Response {
     let info = Arc::new(info);
     request.extensions_mut().insert(info.clone());
-    let guarded = tokio::time::timeout(deadline, caught(next.run(request)));
+    let guarded = tokio::time::timeout(deadline, caught(route(request)));
     let mut response = match guarded.await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => Failure(panic).into_response(),
@@ -181,14 +195,20 @@ const DEFAULTS: [(HeaderName, &str); 7] = [
     (CACHE_CONTROL, "no-store"),
 ];
 
+/// [`DEFAULTS`] as a map, with room for what a route and the listener add: copying it costs less than finding
+/// a place for each.
+static DEFAULT_MAP: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let mut map = HeaderMap::with_capacity(DEFAULTS.len() + 6);
+    map.extend(DEFAULTS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    map
+});
+
 /// Adds the security headers that a route did not set itself: a page has a policy of its own, a file of
 /// ours may be cached.
 pub fn harden(headers: &mut HeaderMap, https: bool) {
-    // Room for these, the request's id and what the listener adds: one growth, not three.
-    headers.reserve(DEFAULTS.len() + 4);
-    for (name, value) in DEFAULTS {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
+    let own = std::mem::replace(headers, DEFAULT_MAP.clone());
+    // A header of the route replaces the default; where it has several values, it keeps them all.
+    headers.extend(own);
     if https {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(year);
