@@ -47,6 +47,7 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
     let refresher = tokio::spawn(refresh(services.clone(), stopped.clone()));
     let maintainer = tokio::spawn(maintenance::work(services.clone(), stopped.clone()));
     announce(&config, &services, &notices, begun);
+    give_back_memory();
     if guard_later {
         tokio::spawn(note_default_password(services.clone(), config.clone()));
     }
@@ -92,6 +93,14 @@ async fn wait_for_signal() -> Result<(), StartError> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// Gives back to the operating system what starting needed and running does not. The allocator does so by itself
+/// only while it is used, which an idle server does not.
+#[expect(unsafe_code, reason = "the allocator's own function, which has no safe wrapper")]
+fn give_back_memory() {
+    // SAFETY: `mi_collect` may be called at any time from any thread; it frees only what is not in use.
+    unsafe { libmimalloc_sys::mi_collect(true) }
 }
 
 /// Looks for changes of other nodes and of commands on this host, twice a second.
