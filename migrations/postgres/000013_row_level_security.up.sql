@@ -43,6 +43,8 @@ REVOKE INSERT, DELETE ON tenants FROM app_user;
 REVOKE UPDATE, DELETE ON outbox FROM app_user;
 REVOKE DELETE ON policy_versions FROM app_user, app_platform;
 REVOKE UPDATE ON password_history FROM app_user, app_platform;
+REVOKE INSERT, UPDATE, DELETE ON tenant_tombstones FROM app_user;
+REVOKE UPDATE, DELETE ON tenant_tombstones FROM app_platform;
 
 -- Evidence is added and read. Partitions have no grants of their own: who reads
 -- reads through audit_logs. An auditor reads the whole log and nothing else.

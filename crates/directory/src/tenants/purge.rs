@@ -24,7 +24,7 @@ use crate::{Error, Result};
 
 pub use store::TABLES;
 
-/// Rows of one transaction at most, besides those that hang on a person (history, codes).
+/// Rows of one transaction at most.
 pub const BATCH_ROWS: u32 = 500;
 /// Transactions of one request at most.
 const REQUEST_BATCHES_MAX: u32 = 20;
@@ -38,7 +38,7 @@ const RUN_TENANTS_MAX: u32 = 20;
 pub struct PurgeReport {
     /// The tenants that are gone now.
     pub purged: Vec<TenantId>,
-    /// Rows that were removed, those that went with a person excepted.
+    /// Rows that were removed.
     pub rows: u64,
     /// Whether there is more to do at once.
     pub unfinished: bool,

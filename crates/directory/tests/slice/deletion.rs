@@ -222,6 +222,15 @@ const ROWS: &[(&str, &str)] = &[
         "imported_passwords",
         "INSERT INTO imported_passwords (user_id, tenant_id, scheme, hash) VALUES ($2, $1, 'bcrypt', 'h')",
     ),
+    (
+        "password_history",
+        "INSERT INTO password_history (id, user_id, tenant_id, password) SELECT 'ph1', id, $1, password FROM users WHERE id = $2",
+    ),
+    ("backup_codes", "INSERT INTO backup_codes (id, user_id, tenant_id, code) VALUES ('bc1', $2, $1, 'h')"),
+    (
+        "user_departments",
+        "INSERT INTO user_departments (id, user_id, department_id, tenant_id) VALUES ('ud1', $2, 'd1', $1)",
+    ),
     ("throttles", "INSERT INTO throttles (key, tenant_id) VALUES ('th1', $1)"),
     (
         "idempotency_keys",

@@ -47,7 +47,6 @@ static UNLINKED: &[Step] = &[
 ];
 
 /// What refers to something goes before it, so that no removal takes an unknown number of rows with it.
-/// The exceptions hang on one person each and are few: password history, backup codes, departments.
 static STEPS: &[Step] = steps! {
     "tokens" by "id";
     "authorization_codes" by "code_digest";
@@ -57,6 +56,9 @@ static STEPS: &[Step] = steps! {
     "user_activities" by "id";
     "password_reset_tokens" by "id";
     "imported_passwords" by "user_id";
+    "password_history" by "id";
+    "backup_codes" by "id";
+    "user_departments" by "id";
     "user_roles" by "id";
     "client_roles" by "id";
     "group_members" by "group_id, principal_id";
