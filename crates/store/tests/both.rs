@@ -417,7 +417,7 @@ async fn every_table_says_what_bounds_its_growth() {
     for db in TestDb::both().await {
         let text = match db.backend() {
             store::Backend::Sqlite => {
-                "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') \
+                "SELECT name FROM sqlite_schema WHERE type = 'table' \
                  AND name NOT LIKE 'sqlite_%'"
             }
             store::Backend::Postgres => {
