@@ -1,13 +1,14 @@
 //! Clearing away goes batch by batch and stops at what is still needed.
 
-use authz::Swept;
+use authz::{Place, Purpose, Swept};
 use base::Timestamp;
 use store::Sql;
 
 use crate::world::{NOON, World};
 
 async fn job(world: &World, id: &str, done_at: Option<Timestamp>, attempts: i64) {
-    let (cx, permit) = world.boot(&world.acme);
+    let cx = world.core.system(Place::Platform);
+    let permit = cx.purpose(Purpose::Bootstrap);
     let mut tx = cx.write(&permit).await.unwrap();
     let sql = Sql::new(
         "INSERT INTO outbox (id, kind, created_at, not_before, attempts, done_at) \
@@ -18,7 +19,8 @@ async fn job(world: &World, id: &str, done_at: Option<Timestamp>, attempts: i64)
 }
 
 async fn left(world: &World) -> Vec<String> {
-    let (cx, permit) = world.boot(&world.acme);
+    let cx = world.core.system(Place::Platform);
+    let permit = cx.purpose(Purpose::Bootstrap);
     let mut rx = cx.read(&permit).await.unwrap();
     rx.all(Sql::new("SELECT id FROM outbox ORDER BY id")).await.unwrap()
 }
@@ -46,7 +48,8 @@ async fn jobs_go_a_week_after_they_were_done_and_a_month_after_they_were_given_u
 #[tokio::test(flavor = "multi_thread")]
 async fn more_rows_than_one_batch_holds_all_go() {
     for world in World::both().await {
-        let (cx, permit) = world.boot(&world.acme);
+        let cx = world.core.system(Place::Platform);
+        let permit = cx.purpose(Purpose::Bootstrap);
         let rows = 2 * authz::BATCH_ROWS + 1;
         let mut tx = cx.write(&permit).await.unwrap();
         for number in 0..rows {
