@@ -58,6 +58,8 @@ impl Site {
             .current_dir(&self.directory);
         if let Some(url) = &self.postgres {
             command.env("SIGNET_DATABASE_URL", url);
+            // The bench's own login is a superuser; statements run as app_user and app_platform all the same.
+            command.env("SIGNET_DATABASE_ALLOW_SUPERUSER", "true");
             command.env("SIGNET_ROOT_KEY", ROOT_KEY);
         }
         command

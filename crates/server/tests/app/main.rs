@@ -14,6 +14,7 @@ mod api;
 mod apply;
 mod catalogue;
 mod crash;
+mod database;
 mod harness;
 mod idempotency;
 mod maintenance;
