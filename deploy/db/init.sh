@@ -224,6 +224,8 @@ case $host in
     *) url="postgres://$user@$host:$port/$database" ;;
 esac
 export SIGNET_DATABASE_URL=$url SIGNET_DATABASE_ALLOW_SUPERUSER=true SIGNET_DEMO=$demo
+# The binary refuses variables of its own prefix that it does not know.
+unset SIGNET_BIN
 if $skip_data; then
     "$signet" migrate up || fail 'the migrations stopped: the message above names the one that failed'
 else

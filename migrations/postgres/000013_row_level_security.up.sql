@@ -41,10 +41,9 @@ SELECT protect_tenant_table('tenants', 'id');
 -- it also runs the jobs that a tenant leaves in the outbox.
 REVOKE INSERT, DELETE ON tenants FROM app_user;
 REVOKE UPDATE, DELETE ON outbox FROM app_user;
-REVOKE ALL ON tenant_tombstones FROM app_user;
 REVOKE DELETE ON policy_versions FROM app_user, app_platform;
 REVOKE UPDATE ON password_history FROM app_user, app_platform;
-REVOKE INSERT, UPDATE, DELETE ON tenant_tombstones FROM app_user;
+REVOKE ALL ON tenant_tombstones FROM app_user;
 REVOKE UPDATE, DELETE ON tenant_tombstones FROM app_platform;
 
 -- Evidence is added and read. Partitions have no grants of their own: who reads

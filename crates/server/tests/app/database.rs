@@ -23,7 +23,12 @@ impl Site {
     }
 
     fn init(&self, arguments: &[&str]) -> Output {
-        Command::new(root().join("deploy/db/init.sh"))
+        let mut command = Command::new(root().join("deploy/db/init.sh"));
+        command.env_clear();
+        for name in ["PATH", "HOME"] {
+            command.env(name, std::env::var(name).unwrap_or_default());
+        }
+        command
             .args(["--host", &self.host, "--port", &self.port, "--database", &self.name])
             .args(arguments)
             .env("SIGNET_BIN", env!("CARGO_BIN_EXE_signet"))
