@@ -13,7 +13,7 @@ use base::text::{Username, name_key};
 use serde_json::{Value, json};
 use web::IfMatch;
 
-pub use change::{OwnChange, UserChange};
+pub use change::{AttributesChange, OwnChange, UserChange};
 pub use list::{UserList, UserQuery, list_in, list_users};
 pub use status::{StatusChange, UserStatus};
 

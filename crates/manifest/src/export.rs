@@ -156,8 +156,11 @@ struct UserOut<'a> {
     display_name: Option<&'a str>,
     first_name: Option<&'a str>,
     last_name: Option<&'a str>,
+    avatar_url: Option<&'a str>,
     locale: &'a str,
     timezone: &'a str,
+    position: Option<&'a str>,
+    attributes: &'a Value,
     status: &'static str,
     roles: Vec<GrantOut<'a>>,
 }
@@ -257,8 +260,11 @@ fn user_out(now: &crate::state::UserNow) -> UserOut<'_> {
         display_name: user.display_name.as_deref(),
         first_name: user.first_name.as_deref(),
         last_name: user.last_name.as_deref(),
+        avatar_url: user.avatar_url.as_deref(),
         locale: &user.locale,
         timezone: &user.timezone,
+        position: user.position.as_deref(),
+        attributes: &user.attributes,
         status: user.status.word(),
         roles: grants(&now.roles, "role"),
     }

@@ -4,6 +4,7 @@ mod apply;
 mod host;
 mod http;
 mod login;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,7 +42,7 @@ enum Command {
     Login(login::LoginArguments),
     /// Prints an access token of whoever signed in, for scripts.
     Token(login::TokenArguments),
-    /// Manages users on this host, next to the database.
+    /// Manages the people of a tenant: over the network, and passwords on this host.
     #[command(subcommand)]
     User(User),
     /// Clears away what is over, as the server does by itself.
@@ -79,7 +80,10 @@ enum Migrate {
 
 #[derive(Debug, Subcommand)]
 enum User {
-    /// Sets a person's password, read from standard input; all their sessions end.
+    #[command(flatten)]
+    Remote(user::UserCommand),
+    /// Sets a person's password on this host, next to the database, read from standard input; all their
+    /// sessions end.
     SetPassword {
         /// The user's name.
         username: String,
@@ -173,6 +177,7 @@ fn dispatch(cli: Cli, begun: Instant) -> Result<(), Failure> {
         Command::Export(ref arguments) if !arguments.host => return apply::export_remote(arguments, &env),
         Command::Login(arguments) => return login::login(&arguments, &env),
         Command::Token(arguments) => return login::token(&arguments, &env),
+        Command::User(User::Remote(ref command)) => return user::run(command, &env),
         _ => {}
     }
     let config = Config::load(cli.config.as_deref(), &env)?;
@@ -199,7 +204,10 @@ fn dispatch(cli: Cli, begun: Instant) -> Result<(), Failure> {
             }
             Command::Maintenance(Maintenance::Run) => host::maintain(&config).await,
             Command::Openapi => host::openapi(&config).await,
-            Command::Login(_) | Command::Token(_) | Command::Configuration(_) => Ok(()),
+            Command::Login(_)
+            | Command::Token(_)
+            | Command::User(User::Remote(_))
+            | Command::Configuration(_) => Ok(()),
         }
     })
 }

@@ -38,10 +38,19 @@ pub struct UserChange {
     pub position: Field<String>,
     /// The department.
     pub primary_department_id: Field<DepartmentId>,
-    /// A merge patch over the attributes; null empties them.
-    pub attributes: Field<Value>,
+    /// The attributes.
+    pub attributes: Option<AttributesChange>,
     /// Whether the password must be changed before anything else.
     pub must_change_password: Option<bool>,
+}
+
+/// A change of a person's attributes.
+#[derive(Debug, Clone)]
+pub enum AttributesChange {
+    /// A merge patch (RFC 7396) over what is there.
+    Merge(Value),
+    /// All of them anew.
+    Replace(Value),
 }
 
 /// What everybody may change about themselves.
@@ -98,9 +107,9 @@ impl UserChange {
         user.primary_department_id = self.primary_department_id.applied_to(user.primary_department_id);
         user.must_change_password = self.must_change_password.unwrap_or(user.must_change_password);
         match self.attributes {
-            Field::Absent => {}
-            Field::Null => user.attributes = serde_json::json!({}),
-            Field::Value(patch) => merge(&mut user.attributes, patch),
+            None => {}
+            Some(AttributesChange::Merge(patch)) => merge(&mut user.attributes, patch),
+            Some(AttributesChange::Replace(attributes)) => user.attributes = attributes,
         }
         user
     }

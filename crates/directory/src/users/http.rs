@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use web::openapi::{EditProblems, Problems, WriteProblems};
 use web::{Failure, Field, IfMatch, Json, MergePatch, Path, etag};
 
-use super::{NewUser, OwnChange, StatusChange, User, UserChange, UserStatus};
+use super::{AttributesChange, NewUser, OwnChange, StatusChange, User, UserChange, UserStatus};
 use crate::{Error, Service};
 
 /// The longest search text, in characters.
@@ -283,7 +283,11 @@ impl UserPatch {
             timezone: self.timezone,
             position: self.position,
             primary_department_id: self.primary_department_id,
-            attributes: self.attributes,
+            attributes: match self.attributes {
+                Field::Absent => None,
+                Field::Null => Some(AttributesChange::Replace(serde_json::json!({}))),
+                Field::Value(patch) => Some(AttributesChange::Merge(patch)),
+            },
             must_change_password: self.must_change_password.required("/must_change_password")?,
         })
     }

@@ -8,6 +8,7 @@ use authz::roles::{self, Holder, RoleChange};
 use authz::{Cx, Place, Tx, groups, policies};
 use base::id::{GroupId, PolicyId, PrincipalId, ResourceId, RoleId, TenantId, UserId};
 use base::text::{name_key, parse_username};
+use directory::users::AttributesChange;
 use directory::{NewUser, StatusChange, Tenant, TenantChange, TenantConfig, UserChange, users};
 use jose::Algorithm;
 use oidc::clients::{self, ClientChange, ClientStatus, NewClient};
@@ -301,8 +302,11 @@ impl<'a> Run<'a> {
             display_name: decl.display_name.clone().flatten(),
             first_name: decl.first_name.clone().flatten(),
             last_name: decl.last_name.clone().flatten(),
+            avatar_url: decl.avatar_url.clone().flatten(),
             locale: decl.locale.clone(),
             timezone: decl.timezone.clone(),
+            position: decl.position.clone().flatten(),
+            attributes: decl.attributes.clone().unwrap_or_else(|| serde_json::json!({})),
             ..base
         })
     }
@@ -440,8 +444,11 @@ fn user_change(decl: &UserDecl) -> Result<UserChange> {
         display_name: field(&decl.display_name),
         first_name: field(&decl.first_name),
         last_name: field(&decl.last_name),
+        avatar_url: field(&decl.avatar_url),
         locale: set(&decl.locale),
         timezone: set(&decl.timezone),
+        position: field(&decl.position),
+        attributes: decl.attributes.clone().map(AttributesChange::Replace),
         ..UserChange::default()
     })
 }

@@ -116,10 +116,16 @@ pub struct UserDecl {
     pub first_name: Option<Option<String>>,
     /// The family name.
     pub last_name: Option<Option<String>>,
+    /// The address of a picture.
+    pub avatar_url: Option<Option<String>>,
     /// The language.
     pub locale: Option<String>,
     /// The time zone.
     pub timezone: Option<String>,
+    /// What they do.
+    pub position: Option<Option<String>>,
+    /// The attributes, as a whole.
+    pub attributes: Option<Value>,
     /// `active`, `inactive` or `locked`.
     pub status: Option<String>,
     /// The roles.
@@ -381,8 +387,11 @@ fn user(of: &Reader<'_>) -> UserDecl {
         display_name: of.or_null("display_name"),
         first_name: of.or_null("first_name"),
         last_name: of.or_null("last_name"),
+        avatar_url: of.or_null("avatar_url"),
         locale: of.text("locale"),
         timezone: of.text("timezone"),
+        position: of.or_null("position"),
+        attributes: of.json("attributes").map(|found| found.value),
         status: of.text("status"),
         roles: of.grants("roles", "role"),
         password: of.secret("password"),

@@ -263,8 +263,11 @@ static USER: Table = Table {
         or_null("display_name", NAME, "Their name for people."),
         or_null("first_name", Shape::Text(Text::Line(64)), "Their given name."),
         or_null("last_name", Shape::Text(Text::Line(64)), "Their family name."),
+        or_null("avatar_url", Shape::Text(Text::Line(2048)), "The http or https address of their picture."),
         key("locale", Shape::Text(Text::Line(16)), "Their language, like zh-CN."),
         key("timezone", Shape::Text(Text::Line(64)), "Their time zone, like Asia/Shanghai."),
+        or_null("position", Shape::Text(Text::Line(128)), "What they do in the organisation."),
+        key("attributes", Shape::Json, "What the tenant keeps about them besides: exactly this."),
         key("status", Shape::OneOf(&["active", "inactive", "locked"]), "Whether the account is in use."),
         key(
             "roles",

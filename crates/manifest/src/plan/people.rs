@@ -104,8 +104,11 @@ impl Planner<'_> {
         changed |= draft.field("display_name", &user.display_name, decl.display_name.as_ref()).is_some();
         changed |= draft.field("first_name", &user.first_name, decl.first_name.as_ref()).is_some();
         changed |= draft.field("last_name", &user.last_name, decl.last_name.as_ref()).is_some();
+        changed |= draft.field("avatar_url", &user.avatar_url, decl.avatar_url.as_ref()).is_some();
         changed |= draft.field("locale", &user.locale, decl.locale.as_ref()).is_some();
         changed |= draft.field("timezone", &user.timezone, decl.timezone.as_ref()).is_some();
+        changed |= draft.field("position", &user.position, decl.position.as_ref()).is_some();
+        changed |= draft.field("attributes", &user.attributes, decl.attributes.as_ref()).is_some();
         if changed {
             draft.steps.push(Step::UpdateUser { id: user.id.clone(), version: user.version, index });
         }
@@ -228,6 +231,7 @@ fn new_user(index: usize, decl: &UserDecl) -> Draft {
     draft.differs("email", Value::Null, json!(decl.email.clone().flatten()));
     draft.differs("phone", Value::Null, json!(decl.phone.clone().flatten()));
     draft.differs("display_name", Value::Null, json!(decl.display_name.clone().flatten()));
+    draft.differs("attributes", Value::Null, json!(decl.attributes));
     match &decl.password {
         Some(password) => draft.differs("password", Value::Null, set_from(password)),
         None => draft.differs("password", Value::Null, json!("none; set one before they can sign in")),

@@ -93,7 +93,7 @@ async fn applying_an_export_changes_nothing() {
         world.apply(&world.host(), ACME).await;
         let more = with_head(
             "roles: [{ code: timed, permissions: [audit:read] }]\n\
-             users:\n- { username: eve, status: locked, phone: '+4930123456', first_name: \"y: [\", display_name: 'no' }\n\
+             users:\n- { username: eve, status: locked, phone: '+4930123456', first_name: \"y: [\", display_name: 'no', avatar_url: 'https://a.example/p.png', position: 'null', attributes: { team: 'yes', null_: null, n: [1, 1.5, -2, true], deep: { 'x.y': '1', empty: {}, none: [] } } }\n\
              - { username: frank, status: inactive, roles: [{ role: timed, expires_at: 2027-01-01T00:00:00Z }] }\n\
              groups:\n- { name: '123', members: [frank, 'client:acme-reporting', { member: eve, valid_from: 2026-01-01T00:00:00Z }], roles: [{ role: timed, valid_from: 2026-02-01T00:00:00Z }] }\n\
              clients:\n- { client_id: app, description: \"two\\nlines\", type: public, enabled: false, redirect_uris: ['http://127.0.0.1/callback'], scopes: [openid] }\n\
@@ -110,6 +110,12 @@ async fn applying_an_export_changes_nothing() {
         assert_eq!(again.diff, "nothing to change\n", "{:?}\n{exported}", world.backend);
         assert_eq!(inside, exported);
         assert!(exported.contains("2027-01-01T00:00:00"), "a window is exported: {exported}");
+        let fewer = "users: [{ username: eve, attributes: { team: red, deep: { a: null } } }]\n";
+        let changed = world.apply(&world.host(), &with_head(fewer)).await;
+        assert!(changed.diff.contains("attributes"), "{}", changed.diff);
+        let exported = world.service.export(&world.host(), "acme").await.unwrap();
+        assert!(exported.contains("team: red") && !exported.contains("null_"), "exactly these: {exported}");
+        assert_eq!(world.apply(&world.host(), &exported).await.diff, "nothing to change\n", "{exported}");
         let lost = world.service.export(&world.host(), "nobody").await.map_err(Problem::from).unwrap_err();
         assert_eq!(lost.kind(), Kind::NotFound);
     }

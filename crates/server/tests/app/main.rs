@@ -21,3 +21,4 @@ mod maintenance;
 mod relying_parties;
 mod tenants;
 mod tokens;
+mod users;
