@@ -63,6 +63,7 @@ DROP TABLE policies;
 
 DROP INDEX uq_permissions_tenant_id_id;
 ALTER TABLE permissions DROP COLUMN global_permission_id;
+ALTER TABLE permissions DROP COLUMN version;
 DROP TABLE global_permissions;
 
 DROP TABLE group_roles;

@@ -423,12 +423,15 @@ CREATE TABLE global_permissions (
     id          varchar(64) COLLATE "C" NOT NULL,
     name        varchar(128) COLLATE "C" NOT NULL,
     description text,
+    version     bigint NOT NULL DEFAULT 1,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT global_permissions_pkey PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX uq_global_permissions_name ON global_permissions (name);
 
 ALTER TABLE permissions
+    ADD COLUMN version bigint NOT NULL DEFAULT 1,
     ADD COLUMN global_permission_id varchar(64) COLLATE "C",
     ADD CONSTRAINT fk_permissions_global_permission_id FOREIGN KEY (global_permission_id)
         REFERENCES global_permissions (id);
@@ -498,7 +501,7 @@ CREATE TABLE policy_global_permissions (
     CONSTRAINT fk_policy_global_permissions_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
         REFERENCES policies (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_policy_global_permissions_global_permission_id FOREIGN KEY (global_permission_id)
-        REFERENCES global_permissions (id) ON DELETE CASCADE
+        REFERENCES global_permissions (id)
 );
 CREATE INDEX idx_policy_global_permissions_tenant_id_policy_id
     ON policy_global_permissions (tenant_id, policy_id);

@@ -515,10 +515,13 @@ CREATE TABLE global_permissions (
     id          TEXT NOT NULL PRIMARY KEY,
     name        TEXT NOT NULL,
     description TEXT,
-    created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+    version     INTEGER NOT NULL DEFAULT 1,
+    created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
 ) STRICT;
 CREATE UNIQUE INDEX uq_global_permissions_name ON global_permissions (name);
 
+ALTER TABLE permissions ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE permissions ADD COLUMN global_permission_id TEXT
     CONSTRAINT fk_permissions_global_permission_id REFERENCES global_permissions (id);
 CREATE UNIQUE INDEX uq_permissions_tenant_id_id ON permissions (tenant_id, id);
@@ -586,7 +589,7 @@ CREATE TABLE policy_global_permissions (
     CONSTRAINT fk_policy_global_permissions_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
         REFERENCES policies (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_policy_global_permissions_global_permission_id FOREIGN KEY (global_permission_id)
-        REFERENCES global_permissions (id) ON DELETE CASCADE
+        REFERENCES global_permissions (id)
 ) STRICT;
 CREATE INDEX idx_policy_global_permissions_tenant_id_policy_id
     ON policy_global_permissions (tenant_id, policy_id);

@@ -70,6 +70,10 @@ actions! {
     PolicyUpdate "policy:update" Tenant "policy" "changes policies and where they are attached";
     PolicyDelete "policy:delete" Tenant "policy" "deletes policies";
     PolicyGrantAny "policy:grant_any" Tenant "*" "grants access that the caller does not have";
+    PermissionCreate "permission:create" Tenant "permission" "creates permissions of the tenant's own";
+    PermissionRead "permission:read" Tenant "permission" "reads and lists permissions";
+    PermissionUpdate "permission:update" Tenant "permission" "changes what permissions are called";
+    PermissionDelete "permission:delete" Tenant "permission" "deletes permissions of the tenant's own";
     ResourceCreate "resource:create" Tenant "resource" "registers resources";
     ResourceRead "resource:read" Tenant "resource" "reads and lists resources";
     ResourceUpdate "resource:update" Tenant "resource" "changes and moves resources";
@@ -97,6 +101,10 @@ actions! {
     PlatformTenantHold "platform:tenant_hold" Platform "tenant" "places and lifts legal holds on tenants";
     PlatformTenantPurge "platform:tenant_purge" Platform "tenant" "removes deleted tenants for good";
     PlatformTenantProvision "platform:tenant_provision" Platform "tenant" "applies a declaration inside a tenant";
+    PlatformPermissionCreate "platform:permission_create" Platform "permission" "creates global permissions";
+    PlatformPermissionRead "platform:permission_read" Platform "permission" "reads and lists global permissions";
+    PlatformPermissionUpdate "platform:permission_update" Platform "permission" "changes what global permissions are called";
+    PlatformPermissionDelete "platform:permission_delete" Platform "permission" "deletes global permissions";
     PlatformAuditRead "platform:audit_read" Platform "audit" "reads the platform's audit log";
     PlatformSystemMonitor "platform:monitor" Platform "system" "reads the state of the system";
 }
@@ -154,36 +162,44 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
     code(
         "role:create",
         "Create roles",
-        "Create roles, policies and groups",
+        "Create roles, policies, permissions and groups",
         &[
             (&[Action::RoleCreate], "role"),
             (&[Action::PolicyCreate], "policy"),
+            (&[Action::PermissionCreate], "permission"),
             (&[Action::GroupCreate], "group"),
         ],
     ),
     code(
         "role:read",
         "Read roles",
-        "Read roles, policies and groups",
-        &[(&[Action::RoleRead], "role"), (&[Action::PolicyRead], "policy"), (&[Action::GroupRead], "group")],
+        "Read roles, policies, permissions and groups",
+        &[
+            (&[Action::RoleRead], "role"),
+            (&[Action::PolicyRead], "policy"),
+            (&[Action::PermissionRead], "permission"),
+            (&[Action::GroupRead], "group"),
+        ],
     ),
     code(
         "role:update",
         "Update roles",
-        "Change roles and policies, and grant any access within the tenant",
+        "Change roles, policies and permissions, and grant any access within the tenant",
         &[
             (&[Action::RoleUpdate], "role"),
             (&[Action::PolicyUpdate], "policy"),
+            (&[Action::PermissionUpdate], "permission"),
             (&[Action::PolicyGrantAny], "*"),
         ],
     ),
     code(
         "role:delete",
         "Delete roles",
-        "Delete roles, policies and groups",
+        "Delete roles, policies, permissions and groups",
         &[
             (&[Action::RoleDelete], "role"),
             (&[Action::PolicyDelete], "policy"),
+            (&[Action::PermissionDelete], "permission"),
             (&[Action::GroupDelete], "group"),
         ],
     ),
@@ -258,6 +274,23 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
 /// The permission code of this name.
 pub fn find_code(code: &str) -> Option<&'static PermissionCode> {
     PERMISSION_CODES.iter().find(|known| known.code == code)
+}
+
+/// The names of the actions that a permission of this code is about, wherever it is linked: those of one of
+/// the 26, and otherwise the code itself. Empty for a code that does nothing in a tenant.
+pub(crate) fn linked_actions(code: &str) -> Vec<&str> {
+    match find_code(code) {
+        Some(known) => known.grants.iter().flat_map(|(actions, _)| *actions).map(|a| a.name()).collect(),
+        None => vec![code],
+    }
+}
+
+/// Whether a code's noun is one of ours, in any case of letters: what a tenant adds is named otherwise.
+pub(crate) fn is_reserved(code: &str) -> bool {
+    let noun = |code: &str| code.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let asked = noun(code);
+    let ours = Action::ALL.iter().map(|action| action.name());
+    ours.chain(PERMISSION_CODES.iter().map(|known| known.code)).any(|name| noun(name) == asked)
 }
 
 impl PermissionCode {

@@ -21,6 +21,7 @@ mod http;
 pub mod idempotency;
 pub mod listing;
 pub mod name;
+pub mod permissions;
 pub mod permit;
 pub mod platform;
 pub mod policies;
@@ -65,6 +66,13 @@ pub fn tenant_routes(service: Service) -> OpenApiRouter {
     roles::http::routes()
         .merge(groups::http::routes())
         .merge(resources::http::routes())
+        .merge(policies::http::routes())
+        .merge(permissions::http::tenant_routes())
         .with_state(service)
         .merge(access::tenant_routes())
+}
+
+/// The operations of the platform.
+pub fn platform_routes(service: Service) -> OpenApiRouter {
+    permissions::http::platform_routes().with_state(service)
 }

@@ -1,19 +1,25 @@
-//! Policies: named documents that roles carry.
+//! Policies: named documents that roles carry, and what they are linked to.
 //!
-//! INVARIANT: only documents that parse are stored, in their canonical form. Every verb that ends in `_in`
+//! INVARIANT: only documents that parse are stored, in their canonical form. What a policy may say beyond its
+//! document is said by links ([`links`]): nothing is stored that decisions do not read. Every verb that ends in `_in`
 //! records exactly one event and marks that decisions change; all of them need `policy:grant_any`, because
 //! a document can say anything.
 
+pub(crate) mod http;
+pub mod links;
 mod store;
+mod verbs;
 
 use base::id::{PolicyId, TenantId};
 use base::{Timestamp, text};
-use policy::{Document, ParseError};
+use policy::{Document, Effect, ParseError};
 use serde_json::{Value, json};
 
 use crate::escalation::check_grant_any;
 use crate::roles::check_texts;
 use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx};
+
+pub use verbs::{create_policy, delete_policy, load_policy, page_policies, update_policy};
 
 /// Policies of one tenant at most.
 pub const POLICIES_MAX: i64 = 2_000;
@@ -27,8 +33,10 @@ pub struct Policy {
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
-    /// What it says, in canonical form.
-    pub document: Value,
+    /// What it says, in canonical form; none where only its links say something.
+    pub document: Option<Value>,
+    /// What its links do where they do not say it themselves.
+    pub effect: Effect,
     /// Counts its changes.
     pub version: i64,
     /// When it was made.
@@ -44,8 +52,10 @@ pub struct NewPolicy {
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
-    /// What it says.
-    pub document: Value,
+    /// What it says; none where only its links will say something.
+    pub document: Option<Value>,
+    /// What its links do where they do not say it themselves.
+    pub effect: Effect,
 }
 
 /// A change of a policy; what is none stays. In `description` the inner none removes.
@@ -57,18 +67,21 @@ pub struct PolicyChange {
     pub description: Option<Option<String>>,
     /// Another document, as a whole.
     pub document: Option<Value>,
+    /// Another effect.
+    pub effect: Option<Effect>,
 }
 
 /// Makes a policy in the permit's tenant. It grants nothing until a role carries it.
 ///
-/// Fails with [`Error::Document`], [`Error::Taken`], [`Error::Invalid`] and [`Error::Escalation`].
+/// Fails with [`Error::Document`], [`Error::Taken`], [`Error::LimitReached`], [`Error::Invalid`] and
+/// [`Error::Escalation`].
 pub async fn create_policy_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewPolicy) -> Result<Policy> {
     let tenant = permit.own_tenant()?.clone();
     check_grant_any(cx, permit, "making a policy").await?;
     check_texts(Some(&new.name), new.description.as_deref())?;
-    let document = check_document(&new.document, &tenant)?;
+    let document = new.document.map(|document| check_document(&document, &tenant)).transpose()?;
     if store::count(tx, &tenant).await? >= POLICIES_MAX {
-        return Err(Error::InUse(format!("a tenant has at most {POLICIES_MAX} policies")));
+        return Err(Error::LimitReached(format!("a tenant has at most {POLICIES_MAX} policies")));
     }
     let now = cx.now();
     let policy = Policy {
@@ -76,6 +89,7 @@ pub async fn create_policy_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewPol
         name: new.name,
         description: new.description,
         document,
+        effect: new.effect,
         version: 1,
         created_at: now,
         updated_at: now,
@@ -112,7 +126,10 @@ pub async fn update_policy_in(
         policy.description = description;
     }
     if let Some(document) = change.document {
-        policy.document = check_document(&document, &tenant)?;
+        policy.document = Some(check_document(&document, &tenant)?);
+    }
+    if let Some(effect) = change.effect {
+        policy.effect = effect;
     }
     policy.version = before + 1;
     policy.updated_at = cx.now();
@@ -187,9 +204,25 @@ fn states_foreign_tenant(pattern: &str, tenant: &TenantId) -> bool {
 
 fn record(tx: &mut Tx, permit: &Permit, action: &'static str, policy: &Policy, tenant: &TenantId) {
     let name = Target::member(&policy.id).name(Some(tenant.as_str()));
-    let details = json!({ "name": policy.name, "version": policy.version, "document": policy.document });
+    let details = json!({
+        "name": policy.name, "version": policy.version, "document": policy.document,
+        "effect": word(policy.effect),
+    });
     tx.record(permit, Event::done(action, name).details(details));
     tx.decisions_change(permit);
+}
+
+/// The word that is stored of an effect.
+pub(crate) const fn word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Allow => "allow",
+        Effect::Deny => "deny",
+    }
+}
+
+/// The effect of a stored word.
+pub(crate) fn effect_of(word: &str) -> Option<Effect> {
+    [Effect::Allow, Effect::Deny].into_iter().find(|effect| self::word(*effect) == word)
 }
 
 fn refused(error: Error, name: &str) -> Error {

@@ -260,7 +260,7 @@ pub(crate) async fn denies(rx: &mut Rx, tenant: &TenantId, role: &RoleId) -> Res
             return Ok(true);
         }
     }
-    Ok(false)
+    store::links_deny(rx, tenant, role).await
 }
 
 /// The resource name of a role.

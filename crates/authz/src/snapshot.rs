@@ -1,5 +1,6 @@
 //! The compiled policies of each tenant, and who holds which roles, kept in memory and replaced by version.
 
+mod links;
 mod store;
 
 use std::collections::HashMap;

@@ -75,7 +75,7 @@ fn write(state: &State) -> Result<String> {
             .map(|policy| PolicyOut {
                 name: &policy.name,
                 description: policy.description.as_deref(),
-                document: &policy.document,
+                document: policy.document.as_ref(),
             })
             .collect(),
         roles: state.roles.values().map(|role| role_out(state, role)).collect(),
@@ -131,7 +131,9 @@ struct TenantOut<'a> {
 struct PolicyOut<'a> {
     name: &'a str,
     description: Option<&'a str>,
-    document: &'a Value,
+    /// Absent where only the policy's links say something, which a file does not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<&'a Value>,
 }
 
 #[derive(Serialize)]

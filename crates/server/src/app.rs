@@ -184,6 +184,7 @@ pub fn routes(services: &Services) -> (Router, Document) {
     let platform = OpenApiRouter::new()
         .merge(directory::platform_routes(services.directory.clone()))
         .merge(authn::platform_routes(services.authn.clone()))
+        .merge(authz::platform_routes(authz_service(services)))
         .merge(audit::platform_routes(audit_service(services)))
         .merge(manifest::platform_routes(services.manifest.clone()));
     let (router, mut document) = OpenApiRouter::with_openapi(Base::openapi())

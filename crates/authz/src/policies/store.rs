@@ -1,19 +1,22 @@
 //! All SQL about policies, except what decisions load.
 
-use ::store::{FromRow, Row, Rx, Sql};
+use ::store::{FromRow, Row, Rx, Sql, StoreError};
 use base::id::{PolicyId, TenantId};
 use base::text::name_key;
 
-use super::{POLICIES_MAX, Policy};
-use crate::{Result, Tx};
+use super::{POLICIES_MAX, Policy, effect_of, word};
+use crate::{Listing, Result, Tx};
 
 impl FromRow for Policy {
     fn from_row(row: &Row) -> ::store::Result<Self> {
+        let effect: String = row.get("effect")?;
         Ok(Self {
             id: row.get("id")?,
             name: row.get("name")?,
             description: row.find("description")?,
-            document: row.get("document")?,
+            document: row.find("document")?,
+            effect: effect_of(&effect)
+                .ok_or_else(|| StoreError::Shape { column: "effect".to_owned(), found: effect })?,
             version: row.get("version")?,
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
@@ -25,17 +28,18 @@ pub(super) async fn insert(tx: &mut Tx, tenant: &TenantId, policy: &Policy) -> R
     tx.execute(
         Sql::new(
             "INSERT INTO policies (id, tenant_id, name, name_key, description, document, version, created_at, \
-             updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             updated_at, effect) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(&policy.id)
         .bind(tenant)
         .bind(&policy.name)
         .bind(name_key(&policy.name))
         .bind(policy.description.as_deref())
-        .bind(&policy.document)
+        .bind(policy.document.as_ref())
         .bind(policy.version)
         .bind(policy.created_at)
-        .bind(policy.updated_at),
+        .bind(policy.updated_at)
+        .bind(word(policy.effect)),
     )
     .await?;
     Ok(())
@@ -45,17 +49,18 @@ pub(super) async fn insert(tx: &mut Tx, tenant: &TenantId, policy: &Policy) -> R
 pub(super) async fn update(tx: &mut Tx, tenant: &TenantId, policy: &Policy, version: i64) -> Result<u64> {
     let sql = Sql::new(
         "UPDATE policies SET name = $1, name_key = $2, description = $3, document = $4, version = $5, \
-         updated_at = $6 WHERE tenant_id = $7 AND id = $8 AND version = $9",
+         updated_at = $6, effect = $10 WHERE tenant_id = $7 AND id = $8 AND version = $9",
     )
     .bind(&policy.name)
     .bind(name_key(&policy.name))
     .bind(policy.description.as_deref())
-    .bind(&policy.document)
+    .bind(policy.document.as_ref())
     .bind(policy.version)
     .bind(policy.updated_at)
     .bind(tenant)
     .bind(&policy.id)
-    .bind(version);
+    .bind(version)
+    .bind(word(policy.effect));
     Ok(tx.execute(sql).await?)
 }
 
@@ -74,11 +79,10 @@ pub(super) async fn count_uses(rx: &mut Rx, tenant: &TenantId, id: &PolicyId) ->
     Ok(rx.one(sql.bind(tenant).bind(id)).await?)
 }
 
-/// Policies that carry a document; others say nothing that this version reads.
 fn select() -> Sql {
     Sql::new(
-        "SELECT id, name, description, document, version, created_at, updated_at FROM policies \
-         WHERE document IS NOT NULL AND tenant_id = ",
+        "SELECT id, name, description, document, effect, version, created_at, updated_at FROM policies \
+         WHERE tenant_id = ",
     )
 }
 
@@ -92,4 +96,12 @@ pub(super) async fn find_by_key(rx: &mut Rx, tenant: &TenantId, key: &str) -> Re
 
 pub(super) async fn list(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<Policy>> {
     Ok(rx.all(select().value(tenant).push(" ORDER BY name_key LIMIT ").value(POLICIES_MAX)).await?)
+}
+
+/// The next policies by the key of their name.
+pub(super) async fn page(rx: &mut Rx, tenant: &TenantId, listing: &Listing) -> Result<Vec<Policy>> {
+    let (begin, end) = listing.range();
+    let sql = select().value(tenant).push(" AND name_key >= ").value(begin);
+    let sql = sql.push(" AND name_key < ").value(end).push(" AND name_key > ").value(listing.after());
+    Ok(rx.all(sql.push(" ORDER BY name_key LIMIT ").value(listing.limit())).await?)
 }

@@ -291,3 +291,20 @@ pub(super) async fn detach(tx: &mut Tx, tenant: &TenantId, role: &RoleId, policy
     let sql = Sql::new("DELETE FROM role_policies WHERE tenant_id = $1 AND role_id = $2 AND policy_id = $3");
     Ok(tx.execute(sql.bind(tenant).bind(role).bind(policy)).await?)
 }
+
+/// Whether a policy of a role, or of one that it inherits from, is linked to something that it denies.
+pub(super) async fn links_deny(rx: &mut Rx, tenant: &TenantId, role: &RoleId) -> Result<bool> {
+    let sql = Sql::new(
+        "WITH RECURSIVE own (id) AS (SELECT id FROM roles WHERE tenant_id = $1 AND id = $2 \
+         UNION SELECT r.parent_id FROM roles r JOIN own o ON r.id = o.id \
+         WHERE r.tenant_id = $1 AND r.parent_id IS NOT NULL) \
+         SELECT count(*) FROM role_policies rp JOIN own o ON o.id = rp.role_id \
+         JOIN policies p ON p.id = rp.policy_id AND p.tenant_id = rp.tenant_id WHERE rp.tenant_id = $1 AND (\
+         EXISTS (SELECT 1 FROM policy_permissions pp WHERE pp.tenant_id = $1 AND pp.policy_id = p.id \
+         AND coalesce(pp.effect, p.effect) = 'deny') \
+         OR (p.effect = 'deny' AND EXISTS (SELECT 1 FROM policy_global_permissions pg \
+         WHERE pg.tenant_id = $1 AND pg.policy_id = p.id)))",
+    );
+    let found: i64 = rx.one(sql.bind(tenant).bind(role)).await?;
+    Ok(found > 0)
+}

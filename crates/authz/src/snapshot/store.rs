@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use base::Timestamp;
 use base::id::{PrincipalId, RoleId, TenantId};
-use policy::{Document, PermissionInput, PolicyInput, RoleInput, Snapshot};
+use policy::{Document, LinkInput, PermissionInput, PolicyInput, RoleInput, Snapshot};
 use store::{FromRow, Row, Rx, Sql};
 
+use super::links;
 use super::{Assignment, Principal, TenantPolicies};
 use crate::{Error, Result, action, principals};
 
@@ -33,7 +34,7 @@ struct AttachedPolicy {
     role_id: RoleId,
     policy_id: String,
     name: String,
-    document: serde_json::Value,
+    document: Option<serde_json::Value>,
 }
 
 impl FromRow for AttachedPolicy {
@@ -42,7 +43,7 @@ impl FromRow for AttachedPolicy {
             role_id: row.get("role_id")?,
             policy_id: row.get("policy_id")?,
             name: row.get("name")?,
-            document: row.get("document")?,
+            document: row.find("document")?,
         })
     }
 }
@@ -87,19 +88,25 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
             Sql::new(
                 "SELECT rp.role_id, p.id AS policy_id, p.name, p.document FROM role_policies rp \
                  JOIN policies p ON p.id = rp.policy_id AND p.tenant_id = rp.tenant_id \
-                 WHERE rp.tenant_id = $1 AND p.document IS NOT NULL ORDER BY rp.role_id, p.id",
+                 WHERE rp.tenant_id = $1 ORDER BY rp.role_id, p.id",
             )
             .bind(tenant),
         )
         .await?;
     let mut documents: HashMap<String, Arc<Document>> = HashMap::new();
     let mut by_role: HashMap<RoleId, Vec<PolicyInput>> = HashMap::new();
+    let links = links::load(rx, tenant).await?;
+    let mut links_by_role: HashMap<RoleId, Vec<LinkInput>> = HashMap::new();
     for row in attached {
+        if let Some(linked) = links.by_policy.get(&row.policy_id) {
+            links_by_role.entry(row.role_id.clone()).or_default().extend(linked.iter().cloned());
+        }
+        let Some(document) = row.document else { continue };
         let document = match documents.get(&row.policy_id) {
             Some(document) => document.clone(),
             None => {
                 // INVARIANT: only documents that parsed are stored; one that does not parse denies all.
-                let parsed = Document::from_value(&row.document)
+                let parsed = Document::from_value(&document)
                     .map_err(|e| Error::Bug(base::bug!("stored policy {}: {e:?}", row.policy_id)))?;
                 let parsed = Arc::new(parsed);
                 documents.insert(row.policy_id.clone(), parsed.clone());
@@ -125,7 +132,7 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
                     statements: code.statements(tenant.as_str()),
                 })
                 .collect(),
-            links: Vec::new(),
+            links: links_by_role.remove(&role.id).unwrap_or_default(),
             id: role.id.to_string(),
             name: role.name,
             parent: role.parent_id.map(|id| id.to_string()),
@@ -133,7 +140,7 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
         .collect();
     let policies = Snapshot::compile(version, inputs)
         .map_err(|e| Error::Bug(base::bug!("the roles of tenant {tenant} do not compile: {e}")))?;
-    Ok(TenantPolicies { version, policies })
+    Ok(TenantPolicies { version, policies: policies.with_parents(links.parents) })
 }
 
 /// Loads who a principal is and which roles it holds, directly and through groups.

@@ -129,7 +129,12 @@ async fn h29_an_admin_can_make_or_change_nothing_that_says_what_is_permitted() {
             ),
             escalates(
                 attempt(&world, &cx, async |cx, tx, permit| {
-                    let new = NewPolicy { name: "mine".to_owned(), description: None, document: all() };
+                    let new = NewPolicy {
+                        name: "mine".to_owned(),
+                        description: None,
+                        document: Some(all()),
+                        effect: policy::Effect::Allow,
+                    };
                     policies::create_policy_in(cx, tx, permit, new).await.map(drop)
                 })
                 .await,

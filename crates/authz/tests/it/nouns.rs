@@ -21,7 +21,12 @@ fn document(effect: &str) -> Value {
 }
 
 fn new_policy(name: &str, document: Value) -> NewPolicy {
-    NewPolicy { name: name.to_owned(), description: None, document }
+    NewPolicy {
+        name: name.to_owned(),
+        description: None,
+        document: Some(document),
+        effect: policy::Effect::Allow,
+    }
 }
 
 /// The pointer and code of a refusal, or `Ok`.
@@ -195,7 +200,7 @@ async fn policies_read_back_in_canonical_form_and_by_name_in_any_case() {
         });
         let made =
             policies::create_policy_in(&cx, &mut tx, &permit, new_policy("Readers", short)).await.unwrap();
-        assert_eq!(made.document, document("Allow"));
+        assert_eq!(made.document, Some(document("Allow")));
         let found = policies::find_policy_by_name(&mut tx, &world.acme.id, "READERS").await.unwrap();
         assert_eq!(found, Some(made.clone()));
         let change = PolicyChange { document: Some(document("Deny")), ..PolicyChange::default() };

@@ -138,7 +138,12 @@ impl World {
         let mut tx = cx.write(&permit).await.unwrap();
         let new = new_role(code);
         let role = roles::create_role_in(&cx, &mut tx, &permit, new).await.unwrap();
-        let new = authz::policies::NewPolicy { name: format!("{code} policy"), description: None, document };
+        let new = authz::policies::NewPolicy {
+            name: format!("{code} policy"),
+            description: None,
+            document: Some(document),
+            effect: policy::Effect::Allow,
+        };
         let policy = authz::policies::create_policy_in(&cx, &mut tx, &permit, new).await.unwrap();
         roles::set_policies_in(&cx, &mut tx, &permit, &role.id, &[policy.id]).await.unwrap();
         tx.commit().await.unwrap();

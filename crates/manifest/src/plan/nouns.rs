@@ -29,9 +29,10 @@ impl Planner<'_> {
                         ),
                         document: draft.field(
                             "document",
-                            &policy.document,
+                            policy.document.as_ref().unwrap_or(&Value::Null),
                             decl.document.as_ref().map(|document| &document.value),
                         ),
+                        effect: None,
                     };
                     if change != PolicyChange::default() {
                         draft.steps.push(Step::UpdatePolicy(policy.id.clone(), policy.version, change));
@@ -55,7 +56,8 @@ impl Planner<'_> {
         draft.steps.push(Step::CreatePolicy(NewPolicy {
             name: decl.name.value.clone(),
             description,
-            document: document.value.clone(),
+            document: Some(document.value.clone()),
+            effect: policy::Effect::Allow,
         }));
         self.push(draft);
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use policy::snapshot::{BECAUSE_MAX, ROLE_DEPTH_MAX};
 use policy::{
-    CompileError, Decision, Denial, Document, Effect, PermissionInput, PolicyInput, RoleInput, Snapshot,
-    Source, Statement,
+    CompileError, Decision, Denial, Document, Effect, LinkInput, PermissionInput, PolicyInput, RoleInput,
+    Snapshot, Source, Statement,
 };
 use serde_json::{Value, json};
 
@@ -217,4 +217,62 @@ fn rings_unknown_parents_and_double_ids_name_the_roles() {
         compile(vec![role("a", None), role("b", None), role("a", None)]),
         CompileError::DuplicateRole { role } if &*role.id == "a"
     ));
+}
+
+/// Statements about these resources and all that lies in them.
+fn within(effect: Effect, action: &str, resources: &[&str]) -> LinkInput {
+    let names = Arc::new(resources.iter().map(|name| (*name).into()).collect());
+    LinkInput {
+        policy_id: "p".into(),
+        policy_name: "Policy p".into(),
+        code: action.into(),
+        statements: vec![Statement::within(effect, &[action], &names).unwrap()],
+    }
+}
+
+#[test]
+fn a_link_covers_a_resource_and_all_that_lies_in_it_and_a_deny_wins_further_down() {
+    let mut reader = role("reader", None);
+    reader.links.push(within(Effect::Allow, "doc:Read", &["docs"]));
+    reader.links.push(within(Effect::Deny, "doc:Read", &["docs/secret"]));
+    let tree = [("docs/plan", "docs"), ("docs/secret", "docs"), ("docs/secret/key", "docs/secret")];
+    let parents = tree.iter().map(|(name, parent)| ((*name).into(), (*parent).into())).collect();
+    let snapshot = Snapshot::compile(1, vec![reader]).unwrap().with_parents(parents);
+
+    for (action, resource, expected) in [
+        ("doc:Read", "docs", true),
+        ("DOC:read", "docs/plan", true),
+        ("doc:Read", "docs/secret", false),
+        ("doc:Read", "docs/secret/key", false),
+        ("doc:Write", "docs/plan", false),
+        // Only the tree says what lies in what: a name that looks so does not.
+        ("doc:Read", "docs/unregistered", false),
+        ("doc:Read", "doc", false),
+    ] {
+        let decision = snapshot.decide(&["reader"], action, resource);
+        assert_eq!(decision.is_allowed(), expected, "{action} {resource}");
+        assert_eq!(snapshot.judge(&["reader"], action, resource).is_ok(), expected, "{action} {resource}");
+    }
+    let because = &snapshot.decide(&["reader"], "doc:Read", "docs/plan").because;
+    let source = Source::Link { id: "p".into(), name: "Policy p".into(), code: "doc:Read".into() };
+    assert_eq!(because[0].source, source);
+}
+
+#[test]
+fn a_ring_in_the_tree_ends_after_ten_names() {
+    let mut reader = role("reader", None);
+    reader.links.push(within(Effect::Allow, "doc:Read", &["elsewhere"]));
+    let parents = [("a", "b"), ("b", "a")];
+    let parents = parents.iter().map(|(name, parent)| ((*name).into(), (*parent).into())).collect();
+    let snapshot = Snapshot::compile(1, vec![reader]).unwrap().with_parents(parents);
+
+    assert!(!snapshot.decide(&["reader"], "doc:Read", "a").is_allowed());
+}
+
+#[test]
+fn a_link_names_actions_literally() {
+    let names = Arc::new(std::collections::HashSet::new());
+
+    assert!(Statement::within(Effect::Allow, &["doc:*"], &names).is_err());
+    assert!(Statement::within(Effect::Allow, &["doc"], &names).is_err());
 }

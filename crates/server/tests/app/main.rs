@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod access;
 mod admin;
 mod api;
 mod apply;
