@@ -21,6 +21,7 @@ pub(crate) fn snapshot() -> Result<Snapshot> {
     let read = [
         Action::PlatformRead,
         Action::PlatformTenantRead,
+        Action::PlatformPermissionRead,
         Action::PlatformAuditRead,
         Action::PlatformSystemMonitor,
     ];

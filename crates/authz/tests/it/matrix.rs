@@ -16,13 +16,13 @@ async fn the_default_roles_permit_exactly_what_the_file_says() {
             people.push(world.user(&world.acme, &name, role).await);
         }
         let mut lines = vec![format!(
-            "{:<28}{:<28}{:<13}{:<7}{:<6}no role",
+            "{:<28}{:<30}{:<13}{:<7}{:<6}no role",
             "action", "resource", "Super Admin", "Admin", "User"
         )];
 
         for action in Action::ALL {
             for (words, resource) in resources(*action, &world) {
-                let mut line = format!("{:<28}{words:<28}", action.name());
+                let mut line = format!("{:<28}{words:<30}", action.name());
                 for (person, width) in people.iter().zip([13, 7, 6, 0]) {
                     let decision = world.decides(person, action.name(), &resource).await;
                     line.push_str(&format!("{:<width$}", if decision { "yes" } else { "-" }));
