@@ -1,15 +1,18 @@
-//! What policies are linked to, as statements: all SQL that it needs, and what it means.
+//! What policies are linked to, as statements.
+
+mod store;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use ::store::Rx;
 use base::id::TenantId;
 use policy::{Effect, LinkInput, Statement};
-use store::{FromRow, Row, Rx, Sql};
 
 use crate::action::linked_actions;
 use crate::policies::effect_of;
 use crate::{Error, Result};
+use store::{Pair, PermissionRow};
 
 /// The links of a tenant's policies.
 #[derive(Default)]
@@ -20,64 +23,14 @@ pub(super) struct Links {
     pub(super) parents: HashMap<Arc<str>, Arc<str>>,
 }
 
-struct PermissionRow {
-    policy_id: String,
-    policy_name: String,
-    code: String,
-    effect: String,
-}
-
-impl FromRow for PermissionRow {
-    fn from_row(row: &Row) -> store::Result<Self> {
-        Ok(Self {
-            policy_id: row.get("policy_id")?,
-            policy_name: row.get("policy_name")?,
-            code: row.get("code")?,
-            effect: row.get("effect")?,
-        })
-    }
-}
-
-/// Two names: of a policy and a resource, or of a resource and what it lies in.
-struct Pair(String, String);
-
-impl FromRow for Pair {
-    fn from_row(row: &Row) -> store::Result<Self> {
-        Ok(Self(row.get("one")?, row.get("other")?))
-    }
-}
-
 /// Loads the links of a tenant. Most tenants have none, and are asked one question.
 pub(super) async fn load(rx: &mut Rx, tenant: &TenantId) -> Result<Links> {
-    let permissions: Vec<PermissionRow> = rx
-        .all(
-            Sql::new(
-                "SELECT l.policy_id, p.name AS policy_name, pe.code AS code, coalesce(l.effect, p.effect) AS effect \
-                 FROM policy_permissions l JOIN policies p ON p.id = l.policy_id AND p.tenant_id = l.tenant_id \
-                 JOIN permissions pe ON pe.id = l.permission_id AND pe.tenant_id = l.tenant_id \
-                 WHERE l.tenant_id = $1 \
-                 UNION ALL \
-                 SELECT l.policy_id, p.name AS policy_name, g.name AS code, p.effect AS effect \
-                 FROM policy_global_permissions l \
-                 JOIN policies p ON p.id = l.policy_id AND p.tenant_id = l.tenant_id \
-                 JOIN global_permissions g ON g.id = l.global_permission_id WHERE l.tenant_id = $1",
-            )
-            .bind(tenant),
-        )
-        .await?;
+    let permissions = store::list_permissions(rx, tenant).await?;
     if permissions.is_empty() {
         return Ok(Links::default());
     }
-    let linked: Vec<Pair> = rx
-        .all(
-            Sql::new(
-                "SELECT l.policy_id AS one, r.name AS other FROM policy_resources l \
-                 JOIN resources r ON r.id = l.resource_id AND r.tenant_id = l.tenant_id WHERE l.tenant_id = $1",
-            )
-            .bind(tenant),
-        )
-        .await?;
-    let parents = if linked.is_empty() { HashMap::new() } else { load_tree(rx, tenant).await? };
+    let linked = store::list_resources(rx, tenant).await?;
+    let parents = if linked.is_empty() { HashMap::new() } else { store::load_tree(rx, tenant).await? };
     let mut resources: HashMap<String, HashSet<Box<str>>> = HashMap::new();
     for Pair(policy, resource) in linked {
         resources.entry(policy).or_default().insert(resource.into());
@@ -95,20 +48,6 @@ pub(super) async fn load(rx: &mut Rx, tenant: &TenantId) -> Result<Links> {
         });
     }
     Ok(Links { by_policy, parents })
-}
-
-/// The tree of a tenant's resources; it has at most [`crate::resources::RESOURCES_MAX`] of them.
-async fn load_tree(rx: &mut Rx, tenant: &TenantId) -> Result<HashMap<Arc<str>, Arc<str>>> {
-    let edges: Vec<Pair> = rx
-        .all(
-            Sql::new(
-                "SELECT r.name AS one, p.name AS other FROM resources r \
-                 JOIN resources p ON p.id = r.parent_id AND p.tenant_id = r.tenant_id WHERE r.tenant_id = $1",
-            )
-            .bind(tenant),
-        )
-        .await?;
-    Ok(edges.into_iter().map(|Pair(name, parent)| (name.into(), parent.into())).collect())
 }
 
 /// What a linked permission means: with resources, on them and all that lies in them; without, an allow
