@@ -234,6 +234,8 @@ CREATE TABLE principals (
     kind        varchar(16) NOT NULL,
     status      varchar(16) NOT NULL DEFAULT 'active',
     attributes  jsonb NOT NULL DEFAULT '{}',
+    -- What a client is an enforcement point for: oauth2_clients.evaluation, written with it.
+    evaluation  jsonb,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT principals_pkey PRIMARY KEY (id),
@@ -331,8 +333,8 @@ ALTER TABLE oauth2_clients
     ADD COLUMN id_token_signed_response_alg varchar(16) NOT NULL DEFAULT 'RS256',
     ADD COLUMN access_token_alg varchar(16) NOT NULL DEFAULT 'EdDSA',
     ADD COLUMN audience jsonb NOT NULL DEFAULT '[]',
-    -- Action and resource patterns for which this client is an enforcement point.
-    ADD COLUMN evaluation jsonb NOT NULL DEFAULT '[]',
+    -- What this client is an enforcement point for; null where it is none.
+    ADD COLUMN evaluation jsonb,
     ADD COLUMN description text COLLATE "C",
     ADD COLUMN version bigint NOT NULL DEFAULT 1,
     -- Lists are filtered and sorted by it, byte by byte as on SQLite.

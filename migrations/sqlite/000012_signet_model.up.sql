@@ -295,6 +295,8 @@ CREATE TABLE principals (
     kind        TEXT NOT NULL,
     status      TEXT NOT NULL DEFAULT 'active',
     attributes  TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(attributes)),
+    -- What a client is an enforcement point for: oauth2_clients.evaluation, written with it.
+    evaluation  TEXT CHECK (json_valid(evaluation)),
     created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
     updated_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
     CONSTRAINT fk_principals_tenant_id FOREIGN KEY (tenant_id)
@@ -435,8 +437,7 @@ ALTER TABLE oauth2_clients ADD COLUMN access_token_alg TEXT NOT NULL DEFAULT 'Ed
 ALTER TABLE oauth2_clients ADD COLUMN audience TEXT NOT NULL DEFAULT '[]'
     CHECK (json_valid(audience));
 -- Action and resource patterns for which the client is an enforcement point.
-ALTER TABLE oauth2_clients ADD COLUMN evaluation TEXT NOT NULL DEFAULT '[]'
-    CHECK (json_valid(evaluation));
+ALTER TABLE oauth2_clients ADD COLUMN evaluation TEXT CHECK (json_valid(evaluation));
 ALTER TABLE oauth2_clients ADD COLUMN description TEXT;
 ALTER TABLE oauth2_clients ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 CREATE UNIQUE INDEX uq_oauth2_clients_tenant_id_client_id ON oauth2_clients (tenant_id, client_id);

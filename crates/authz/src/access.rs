@@ -1,6 +1,8 @@
 //! Questions and answers: "may they?", asked from outside by OpenID AuthZEN 1.0 ([`http`]).
 //!
-//! About oneself one may always ask, about another only with `access:Evaluate`. A subject that is unknown,
+//! About oneself one may always ask, about another only with `access:Evaluate`; a client besides only about
+//! actions and resources that it is registered for as an enforcement point ([`Registration`]), and with the
+//! context keys that it is registered for. Callers have a rate each. A subject that is unknown,
 //! inactive or of another tenant is denied with the same body. Reasons are for `access:Explain`; anybody
 //! else gets the decision and an opaque id, and the person denied learns what kind of denial it is.
 //!
@@ -8,9 +10,13 @@
 //! (`{"audit": {"allowed_decisions": "each"}}`).
 
 pub mod http;
+mod rate;
+mod registration;
 mod store;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use base::id::PrincipalId;
 use base::text::name_key;
@@ -18,15 +24,23 @@ use policy::{Because, Denial};
 use serde_json::json;
 
 pub use http::{metadata, tenant_routes};
+pub(crate) use rate::Buckets;
+pub use rate::{BURST_MIN, QUESTIONS_PER_SECOND_MAX, QuestionRates, Rate};
+pub use registration::{
+    CONTEXT_KEY_BYTES_MAX, CONTEXT_KEYS_MAX, END_USER_ADDRESS, PATTERNS_MAX, Registration, RegistrationText,
+    Uncovered,
+};
 
 use crate::principals::PrincipalKind;
-use crate::snapshot::LazyRx;
-use crate::{Action, Actor, Cx, Event, Permit, Result, Target, TenantRef};
+use crate::snapshot::{LazyRx, Principal};
+use crate::{Action, Actor, Cx, Error, Event, Permit, Result, Target, TenantRef};
 
 /// Questions of one call at most.
 pub const QUESTIONS_MAX: usize = 100;
 /// The longest text of a question that the audit log keeps, in characters.
 const RECORDED_CHARS_MAX: usize = 256;
+/// Context keys that only the decision point may set.
+const RESERVED_PREFIXES: [&str; 2] = ["aws:", "signet:"];
 
 /// Who is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +60,10 @@ pub struct Question {
     pub action: String,
     /// The resource's name, as policies match it.
     pub resource: String,
+    /// The context keys that the caller adds. Their values decide nothing while policies have no conditions.
+    pub context_keys: Vec<String>,
+    /// The address of the end user, where an enforcement point passes it: recorded with the decision.
+    pub end_user_address: Option<IpAddr>,
 }
 
 /// When to stop answering a list of questions.
@@ -71,6 +89,8 @@ pub struct Answer {
     pub denial: Option<Refused>,
     /// The reasons, where the caller may see them.
     pub reasons: Option<Reasons>,
+    /// What the caller's registration does not cover; the question was then not looked at.
+    pub uncovered: Option<Uncovered>,
 }
 
 /// The kind of a denial.
@@ -104,17 +124,22 @@ pub struct Reasons {
     pub version: Option<i64>,
 }
 
-/// Answers questions in their order; fewer answers than questions where the semantic stops early.
+/// Answers questions in their order; fewer answers than questions where the semantic stops early. A question
+/// that the caller's registration does not cover is denied and says so ([`Answer::uncovered`]).
 ///
-/// Fails with [`crate::Error::Unauthenticated`], [`crate::Error::Denied`] if a question is about another and
-/// the caller lacks `access:Evaluate`, and as [`Cx::authorize`] does for callers that may not use the API.
+/// Fails with [`Error::Unauthenticated`], [`Error::TooManyQuestions`] (each question counts, asked or not),
+/// [`Error::Denied`] if a question is about another and the caller lacks `access:Evaluate`,
+/// [`Error::NoEnforcementPoint`] if the caller then is a client without a registration, and as
+/// [`Cx::authorize`] does for callers that may not use the API.
 pub async fn evaluate(cx: &Cx, questions: &[Question], semantic: Semantic) -> Result<Vec<Answer>> {
     let tenant = cx.tenant()?.clone();
-    let permit = permit_to_ask(cx, &tenant, questions).await?;
+    let asker = Asker::of(cx, &tenant).await?;
+    asker.charge(cx, questions.len()).await?;
+    let permit = permit_to_ask(cx, &tenant, &asker, questions).await?;
     let explains = cx.may(Action::AccessExplain, &Target::all("access")).await?;
     let mut answers = Vec::with_capacity(questions.len());
     for question in questions {
-        let answer = answer(cx, &tenant, permit.as_ref(), question, explains).await?;
+        let answer = answer(cx, &tenant, &asker, permit.as_ref(), question, explains).await?;
         let stop = match semantic {
             Semantic::ExecuteAll => false,
             Semantic::DenyOnFirstDeny => !answer.decision,
@@ -128,6 +153,54 @@ pub async fn evaluate(cx: &Cx, questions: &[Question], semantic: Semantic) -> Re
     Ok(answers)
 }
 
+/// Who asks: what the decision point keeps in memory of a client of the tenant.
+struct Asker {
+    is_client: bool,
+    known: Option<Arc<Principal>>,
+}
+
+impl Asker {
+    async fn of(cx: &Cx, tenant: &TenantRef) -> Result<Self> {
+        let known = match cx.actor() {
+            Actor::Client { id, tenant: home, .. } if *home == tenant.id => {
+                let mut lazy = LazyRx::new(cx.core().store(), ::store::Scope::Tenant(tenant.id.as_str()));
+                cx.core().snapshots().principal(&mut lazy, &tenant.id, &id.cast()).await?
+            }
+            _ => None,
+        };
+        Ok(Self { is_client: matches!(cx.actor(), Actor::Client { .. }), known })
+    }
+
+    fn registration(&self) -> Option<&Registration> {
+        self.known.as_ref().and_then(|known| known.registration.as_ref())
+    }
+
+    /// Takes the questions from the caller's bucket, all or none.
+    async fn charge(&self, cx: &Cx, questions: usize) -> Result<()> {
+        let Some((caller, _)) = cx.actor().principal() else { return Ok(()) };
+        let is_point = self.registration().is_some();
+        let Err(limit) = cx.core().questions().take(&caller, is_point, questions, cx.now()) else {
+            return Ok(());
+        };
+        let name = Target::all("access").name(cx.tenant().ok().map(|tenant| tenant.id.as_str()));
+        cx.count(Event::denied("access.throttled", name)).await;
+        Err(Error::TooManyQuestions(limit))
+    }
+
+    /// What the caller may not ask of this question.
+    fn uncovered(&self, question: &Question, is_own: bool) -> Option<Uncovered> {
+        let registration = self.registration();
+        let key = question.context_keys.iter().find(|key| !registration.is_some_and(|r| r.allows_key(key)));
+        if let Some(key) = key {
+            return Some(Uncovered::ContextKey(key.clone()));
+        }
+        if is_own || !self.is_client {
+            return None;
+        }
+        registration.and_then(|registration| registration.uncovered(&question.action, &question.resource))
+    }
+}
+
 /// Refuses a caller that is nobody, before its body is read.
 pub(crate) async fn refuse_nobody(cx: &Cx) -> Result<()> {
     if *cx.actor() == Actor::Anonymous {
@@ -137,7 +210,12 @@ pub(crate) async fn refuse_nobody(cx: &Cx) -> Result<()> {
 }
 
 /// The permit to ask about others; none where all questions are the caller's own.
-async fn permit_to_ask(cx: &Cx, tenant: &TenantRef, questions: &[Question]) -> Result<Option<Permit>> {
+async fn permit_to_ask(
+    cx: &Cx,
+    tenant: &TenantRef,
+    asker: &Asker,
+    questions: &[Question],
+) -> Result<Option<Permit>> {
     // A token that was not made for this API and a session that must change its password first may not ask
     // about themselves either: `authorize` says so.
     let able = matches!(
@@ -147,18 +225,31 @@ async fn permit_to_ask(cx: &Cx, tenant: &TenantRef, questions: &[Question]) -> R
     if able && questions.iter().all(|question| own_principal(cx, tenant, &question.subject).is_some()) {
         return Ok(None);
     }
-    cx.authorize(Action::AccessEvaluate, &Target::all("access")).await.map(Some)
+    let permit = cx.authorize(Action::AccessEvaluate, &Target::all("access")).await?;
+    if asker.is_client && asker.registration().is_none() {
+        let event = Event::denied("access.denied", permit.name()).details(json!({
+            "action": Action::AccessEvaluate.name(),
+            "because": "the client is not registered as an enforcement point",
+        }));
+        return Err(Error::NoEnforcementPoint { decision: cx.record_named(event).await });
+    }
+    Ok(Some(permit))
 }
 
 async fn answer(
     cx: &Cx,
     tenant: &TenantRef,
+    asker: &Asker,
     permit: Option<&Permit>,
     question: &Question,
     explains: bool,
 ) -> Result<Answer> {
     let own = own_principal(cx, tenant, &question.subject);
     let is_own = own.is_some();
+    if let Some(found) = asker.uncovered(question, is_own) {
+        let id = record(cx, tenant, question, None, Some(found.as_str())).await;
+        return Ok(Answer { decision: false, id, denial: None, reasons: None, uncovered: Some(found) });
+    }
     let principal = match (own, permit) {
         (Some(own), _) => Some(own),
         (None, Some(permit)) => find_principal(cx, tenant, permit, &question.subject).await?,
@@ -184,9 +275,11 @@ async fn answer(
         Some(Err(Denial::NothingApplies)) => Some(Refused::NothingApplies),
         None => Some(Refused::NoSubject),
     };
-    let id = record(cx, tenant, question, principal.as_ref().filter(|_| !is_own), denial).await;
+    let other = principal.as_ref().filter(|_| !is_own);
+    let id = record(cx, tenant, question, other, denial.map(Refused::as_str)).await;
     let reasons = explains.then(|| reasons.unwrap_or_else(|| Reasons { version: None, because: Vec::new() }));
-    Ok(Answer { decision: denial.is_none(), id, denial: denial.filter(|_| explains || is_own), reasons })
+    let (decision, denial) = (denial.is_none(), denial.filter(|_| explains || is_own));
+    Ok(Answer { decision, id, denial, reasons, uncovered: None })
 }
 
 /// Leaves the evidence and gives the id of the answer.
@@ -195,7 +288,7 @@ async fn record(
     tenant: &TenantRef,
     question: &Question,
     other: Option<&PrincipalId>,
-    denial: Option<Refused>,
+    denial: Option<&'static str>,
 ) -> String {
     let each = || {
         let audit = tenant.config.get("audit").and_then(|audit| audit.get("allowed_decisions"));
@@ -211,14 +304,18 @@ async fn record(
         None => Event::done("access.evaluated", resource),
         Some(_) => Event::denied("access.evaluated", resource),
     };
-    let event = event.details(json!({
+    let mut details = json!({
         "action": clip(&question.action, RECORDED_CHARS_MAX),
         "subject": {
             "type": clip(&question.subject.kind, RECORDED_CHARS_MAX),
             "id": clip(&question.subject.id, RECORDED_CHARS_MAX),
         },
-        "denial": denial.map(Refused::as_str),
-    }));
+        "denial": denial,
+    });
+    if let (Some(address), Some(details)) = (question.end_user_address, details.as_object_mut()) {
+        details.insert(END_USER_ADDRESS.to_owned(), json!(address));
+    }
+    let event = event.details(details);
     let event = match other {
         Some(id) if question.subject.kind == PrincipalKind::User.as_str() => event.about_user(id, None),
         _ => event,

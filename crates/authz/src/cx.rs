@@ -9,6 +9,7 @@ use base::{Clock, Random, Timestamp};
 use policy::Decision;
 use store::{AuditRow, Rx, Scope, Store};
 
+use crate::access::{Buckets, QuestionRates};
 use crate::action::Plane;
 use crate::event::{AuditQueue, Source, duration_ms};
 use crate::idempotency::{Once, Turns};
@@ -28,20 +29,26 @@ struct Shared {
     snapshots: Snapshots,
     audit: AuditQueue,
     turns: Turns,
+    questions: Buckets,
 }
 
 impl Core {
     /// Wires a core. Must be called inside a Tokio runtime: it starts the audit queue's task.
     pub fn new(store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self> {
+        Self::with_rates(store, clock, random, QuestionRates::default())
+    }
+
+    /// The same, with these rates of questions.
+    pub fn with_rates(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        rates: QuestionRates,
+    ) -> Result<Self> {
         let audit = AuditQueue::start(store.clone());
-        Ok(Self(Arc::new(Shared {
-            store,
-            clock,
-            random,
-            snapshots: Snapshots::new()?,
-            audit,
-            turns: Turns::default(),
-        })))
+        let (snapshots, questions) = (Snapshots::new()?, Buckets::new(rates));
+        let turns = Turns::default();
+        Ok(Self(Arc::new(Shared { store, clock, random, snapshots, audit, turns, questions })))
     }
 
     /// The present instant.
@@ -85,6 +92,11 @@ impl Core {
 
     pub(crate) fn snapshots(&self) -> &Snapshots {
         &self.0.snapshots
+    }
+
+    /// The buckets that questions are taken from.
+    pub(crate) fn questions(&self) -> &Buckets {
+        &self.0.questions
     }
 
     pub(crate) fn learn_versions(&self, bumps: std::collections::BTreeMap<String, i64>) {

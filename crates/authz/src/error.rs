@@ -1,9 +1,10 @@
 //! What can go wrong in this slice, and how the caller is told.
 
-use base::{Kind, Problem};
+use base::{Kind, Problem, RateLimit};
 use store::StoreError;
 
 use crate::Action;
+use crate::access::Uncovered;
 
 /// The result of a verb of this slice.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -28,6 +29,23 @@ pub enum Error {
     /// The access token was not made for this API.
     #[error("the token lacks the scope `signet`")]
     InsufficientScope,
+    /// The client is no enforcement point at all.
+    #[error("the client is not registered as an enforcement point")]
+    NoEnforcementPoint {
+        /// The id of the refusal in the audit log.
+        decision: String,
+    },
+    /// The client is an enforcement point, but not for this.
+    #[error("the client's registration does not cover {found:?}")]
+    Uncovered {
+        /// What is not covered.
+        found: Uncovered,
+        /// The id of the refusal in the audit log.
+        decision: String,
+    },
+    /// The caller asks too many questions.
+    #[error("more questions than the rate allows")]
+    TooManyQuestions(RateLimit),
     /// There is no such thing in this tenant.
     #[error("no such {0}")]
     NotFound(&'static str),
@@ -122,6 +140,21 @@ impl From<Error> for Problem {
                 "insufficient_scope",
                 "the access token lacks the scope `signet`, which this API asks for",
             ),
+            Error::NoEnforcementPoint { decision } => Self::new(
+                Kind::Forbidden,
+                "no_enforcement_point",
+                "the client is not registered as an enforcement point, so it may ask about itself only; an \
+                 administrator registers action and resource patterns in the client's `evaluation`",
+            )
+            .decided_by(decision),
+            Error::Uncovered { found, decision } => found.problem().decided_by(decision),
+            Error::TooManyQuestions(limit) => Self::new(
+                Kind::TooMany,
+                "too_many_questions",
+                "you ask more questions than this node answers to one caller; try again later, or ask in batches \
+                 no larger than what is left",
+            )
+            .limited_by(limit),
             Error::NotFound(noun) => {
                 Self::new(Kind::NotFound, "not_found", format!("there is no such {noun} here"))
             }

@@ -7,6 +7,7 @@ mod store;
 
 use base::id::{PrincipalId, TenantId};
 
+use crate::access::Registration;
 use crate::{Action, Error, Permit, Result, Rx, Target, Tx};
 
 /// What kind of principal.
@@ -54,6 +55,8 @@ pub struct PrincipalRow {
     pub kind: PrincipalKind,
     /// Whether it may do anything at all.
     pub active: bool,
+    /// What a client is an enforcement point for.
+    pub registration: Option<Registration>,
 }
 
 /// Adds the principal of a user or client that was just inserted.
@@ -78,6 +81,24 @@ pub async fn set_active_in(tx: &mut Tx, permit: &Permit, id: &PrincipalId, activ
     let now = tx.cx.now();
     if store::set_active(tx, &tenant, id, active, now).await? == 0 {
         return Err(Error::NotFound("principal"));
+    }
+    tx.decisions_change(permit);
+    Ok(())
+}
+
+/// Says what a client is an enforcement point for, or that it is none.
+///
+/// Fails with [`Error::NotFound`] if the permit's tenant has no such client.
+pub async fn set_registration_in(
+    tx: &mut Tx,
+    permit: &Permit,
+    id: &PrincipalId,
+    registration: Option<&Registration>,
+) -> Result<()> {
+    let tenant = permit.own_tenant()?.clone();
+    let now = tx.cx.now();
+    if store::set_registration(tx, &tenant, id, registration, now).await? == 0 {
+        return Err(Error::NotFound("client"));
     }
     tx.decisions_change(permit);
     Ok(())

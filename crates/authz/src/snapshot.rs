@@ -12,6 +12,7 @@ use base::id::{PrincipalId, RoleId, TenantId};
 use policy::Snapshot;
 use quick_cache::sync::Cache;
 
+use crate::access::Registration;
 use crate::cx::Verdict;
 use crate::principals::PrincipalKind;
 use crate::{Error, Result};
@@ -47,6 +48,8 @@ pub(crate) struct Principal {
     version: i64,
     pub(crate) kind: PrincipalKind,
     pub(crate) active: bool,
+    /// What a client is an enforcement point for.
+    pub(crate) registration: Option<Registration>,
     pub(crate) assignments: Vec<Assignment>,
 }
 

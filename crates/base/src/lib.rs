@@ -12,7 +12,7 @@ pub mod text;
 pub mod time;
 
 pub use id::Id;
-pub use problem::{FieldError, Kind, Problem};
+pub use problem::{FieldError, Kind, Problem, RateLimit};
 pub use random::{OsRandom, Random, SeededRandom};
 pub use secret::Secret;
 pub use time::{Clock, FixedClock, SystemClock, Timestamp};

@@ -48,6 +48,21 @@ pub struct FieldError {
     pub detail: String,
 }
 
+/// What is left of a limit on requests, as the `RateLimit` header fields say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// The limit's name, of letters, digits, `_` and `-`.
+    pub name: &'static str,
+    /// How many units a full quota has.
+    pub quota: u32,
+    /// In how many seconds an empty quota is full again.
+    pub window_seconds: u32,
+    /// How many units are left.
+    pub remaining: u32,
+    /// After how many seconds the refused request would be taken.
+    pub reset_seconds: u32,
+}
+
 /// A refusal or a failure with everything that the caller may know, and the cause that only the log may.
 pub struct Problem {
     kind: Kind,
@@ -55,6 +70,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     retry_after_seconds: Option<u32>,
+    rate_limit: Option<Box<RateLimit>>,
     decision: Option<Box<str>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -69,6 +85,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after_seconds: None,
+            rate_limit: None,
             decision: None,
             source: None,
         }
@@ -99,6 +116,14 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Says which limit refused, and when to try again.
+    #[must_use]
+    pub fn limited_by(mut self, limit: RateLimit) -> Self {
+        self.retry_after_seconds = Some(limit.reset_seconds);
+        self.rate_limit = Some(Box::new(limit));
         self
     }
 
@@ -139,6 +164,11 @@ impl Problem {
     /// Seconds after which to retry.
     pub fn retry_after_seconds(&self) -> Option<u32> {
         self.retry_after_seconds
+    }
+
+    /// The limit that refused.
+    pub fn rate_limit(&self) -> Option<&RateLimit> {
+        self.rate_limit.as_deref()
     }
 
     /// The opaque id of the decision that denied.

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use base::{Kind, Problem};
+use base::{Kind, Problem, RateLimit};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::openapi::{FieldErrorBody, PROBLEM_JSON, ProblemBody};
+
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// What a handler returns when it does not succeed; made from a [`Problem`] or from a slice's error.
 #[derive(Debug)]
@@ -131,12 +134,26 @@ pub fn render(response: Response, trace_id: Option<&str>) -> Response {
     if let Some(seconds) = problem.retry_after_seconds() {
         parts.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let Some(limit) = problem.rate_limit() {
+        insert_limit(&mut parts.headers, limit);
+    }
     // RFC 9110 section 15.5.2: a 401 "MUST send a WWW-Authenticate header field".
     if parts.status == StatusCode::UNAUTHORIZED && !parts.headers.contains_key(WWW_AUTHENTICATE) {
         parts.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     parts.extensions.insert(problem);
     Response::from_parts(parts, Body::from(body))
+}
+
+/// Says what is left of a limit (draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4).
+fn insert_limit(headers: &mut HeaderMap, limit: &RateLimit) {
+    let policy = format!("\"{}\";q={};w={}", limit.name, limit.quota, limit.window_seconds);
+    let left = format!("\"{}\";r={};t={}", limit.name, limit.remaining, limit.reset_seconds);
+    for (name, value) in [(RATELIMIT_POLICY, policy), (RATELIMIT, left)] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// The problem that stands for an error response nobody gave a form, if it is one.

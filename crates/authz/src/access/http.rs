@@ -5,8 +5,15 @@
 //! without a colon belongs to the type of the resource (`read` on a `document` is `document:read`).
 //!
 //! Section 10.1.1: members that are not known are ignored, a missing one is 400. What is known and decides
-//! nothing (properties of resource and action, context of one's own) is ignored too; what would pass for the
-//! decision point's own knowledge is refused.
+//! nothing (properties of resource and action) is ignored too; what would pass for the decision point's own
+//! knowledge is refused, and so is a context key that the caller is not registered for. The values of
+//! registered context keys decide nothing while policies have no conditions.
+//!
+//! What the caller's registration does not cover is 403 for a single question. Among several questions it
+//! stands in its own answer (section 7.2.1 calls it an error of an individual evaluation): denied, with
+//! `context.error`.
+
+use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -19,8 +26,11 @@ use utoipa_axum::routes;
 use web::openapi::Problems;
 use web::{Failure, Json};
 
-use super::{Answer, QUESTIONS_MAX, Question, Refused, Semantic, Subject, evaluate, refuse_nobody};
-use crate::{Cx, TenantRef};
+use super::registration::is_reserved;
+use super::{
+    Answer, END_USER_ADDRESS, QUESTIONS_MAX, Question, Refused, Semantic, Subject, evaluate, refuse_nobody,
+};
+use crate::{Cx, Error, TenantRef};
 
 /// The largest body, in bytes.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -28,8 +38,6 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 const REQUEST_ID_BYTES_MAX: usize = 256;
 /// The longest `type` of a resource, in bytes.
 const TYPE_BYTES_MAX: usize = 64;
-/// Context keys that only the decision point may set.
-const RESERVED_PREFIXES: [&str; 2] = ["aws:", "signet:"];
 
 /// The routes of a tenant.
 pub fn tenant_routes() -> OpenApiRouter {
@@ -58,7 +66,8 @@ pub struct EvaluationBody {
     action: Option<ActionBody>,
     /// To what.
     resource: Option<ResourceBody>,
-    /// What else the enforcement point says. Keys that begin with `aws:` or `signet:` are refused.
+    /// What else the enforcement point says: keys that it is registered for. Keys that begin with `aws:` or
+    /// `signet:` are refused. `end_user_address` is the address of the person at the other end.
     #[schema(value_type = Option<Object>)]
     context: Option<Map<String, Value>>,
 }
@@ -152,6 +161,20 @@ pub struct ContextBody {
     /// The version of the policies that answered, for those who hold `access:Explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_version: Option<i64>,
+    /// Why this one of several questions was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorBody>,
+}
+
+/// Why one of several questions was not looked at (section 7.2.1).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// The HTTP status that the question by itself would have had.
+    status: u16,
+    /// The stable code of the error catalogue.
+    code: &'static str,
+    /// What is missing.
+    message: String,
 }
 
 /// A reason by language (section 5.5.1).
@@ -198,11 +221,19 @@ async fn evaluate_one(cx: Cx, request: Request) -> Response {
     answered(request, async |request| {
         let body: EvaluationBody = read(&cx, request).await?;
         let question = read_question("", body, None)?;
-        let answers = evaluate(&cx, &[question], Semantic::ExecuteAll).await?;
-        let answer = answers.into_iter().next().ok_or_else(|| base::bug!("a question without an answer"))?;
-        Ok(Json(describe(answer)).into_response())
+        single(&cx, question).await
     })
     .await
+}
+
+/// Answers one question by itself: what the caller is not registered for is then an error of the call.
+async fn single(cx: &Cx, question: Question) -> Result<Response, Failure> {
+    let answers = evaluate(cx, &[question], Semantic::ExecuteAll).await?;
+    let mut answer = answers.into_iter().next().ok_or_else(|| base::bug!("a question without an answer"))?;
+    match answer.uncovered.take() {
+        Some(found) => Err(Error::Uncovered { found, decision: answer.id }.into()),
+        None => Ok(Json(describe(answer)).into_response()),
+    }
 }
 
 /// Asks several questions at once, at most 100.
@@ -216,10 +247,7 @@ async fn evaluate_many(cx: Cx, request: Request) -> Response {
         let body: EvaluationsBody = read(&cx, request).await?;
         if body.evaluations.is_empty() {
             // Section 7.1: without `evaluations` it behaves like the single evaluation.
-            let answers =
-                evaluate(&cx, &[read_question("", body.defaults, None)?], Semantic::ExecuteAll).await?;
-            let one = answers.into_iter().next().ok_or_else(|| base::bug!("a question without an answer"))?;
-            return Ok(Json(describe(one)).into_response());
+            return single(&cx, read_question("", body.defaults, None)?).await;
         }
         if body.evaluations.len() > QUESTIONS_MAX {
             let found = body.evaluations.len();
@@ -309,16 +337,24 @@ fn refuse_reserved(place: &str, body: &EvaluationBody) -> Result<(), Problem> {
         let detail = "properties of the subject come from the decision point, never from the caller";
         return Err(bad(format!("{place}/subject/properties"), "reserved_context_key", detail));
     }
-    let reserved = |key: &&String| {
-        let lower = key.to_ascii_lowercase();
-        RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
-    };
-    if let Some(key) = body.context.iter().flat_map(Map::keys).find(reserved) {
+    if let Some(key) = body.context.iter().flat_map(Map::keys).find(|key| is_reserved(key)) {
         let pointer = format!("{place}/context/{}", key.replace('~', "~0").replace('/', "~1"));
         let detail = "keys that begin with `aws:` or `signet:` come from the decision point";
         return Err(bad(pointer, "reserved_context_key", detail));
     }
+    read_address(place, body.context.as_ref())?;
     Ok(())
+}
+
+/// Reads the end user's address from a context.
+fn read_address(place: &str, context: Option<&Map<String, Value>>) -> Result<Option<IpAddr>, Problem> {
+    let Some(value) = context.and_then(|context| context.get(END_USER_ADDRESS)) else { return Ok(None) };
+    let address = value.as_str().and_then(|text| text.parse().ok());
+    let refused = || {
+        let detail = "expected an address of IP version 4 or 6 as text, like `203.0.113.7`";
+        bad(format!("{place}/context/{END_USER_ADDRESS}"), "invalid_address", detail)
+    };
+    address.map(Some).ok_or_else(refused)
 }
 
 /// Reads one question, with defaults for what it leaves out.
@@ -333,7 +369,10 @@ fn read_question(
     let subject = body.subject.or_else(|| defaults?.subject.clone()).ok_or_else(|| missing("subject"))?;
     let action = body.action.or_else(|| defaults?.action.clone()).ok_or_else(|| missing("action"))?;
     let resource = body.resource.or_else(|| defaults?.resource.clone()).ok_or_else(|| missing("resource"))?;
+    let context = body.context.as_ref().or_else(|| defaults?.context.as_ref());
     Ok(Question {
+        context_keys: context.map(|context| context.keys().cloned().collect()).unwrap_or_default(),
+        end_user_address: read_address(place, context)?,
         action: action_name(action.name, &resource.r#type),
         resource: resource_name(&resource),
         subject: Subject { kind: subject.r#type, id: subject.id },
@@ -368,7 +407,12 @@ fn describe(answer: Answer) -> DecisionBody {
         None => (None, None),
     };
     let (reason_admin, reason_user) = if explained { (words, None) } else { (None, words) };
-    let context = ContextBody { id: answer.id, reason_user, reason_admin, because, policy_version };
+    let error = answer.uncovered.map(|found| {
+        let problem = found.problem();
+        let status = web::failure::status(problem.kind()).as_u16();
+        ErrorBody { status, code: problem.code(), message: problem.detail().to_owned() }
+    });
+    let context = ContextBody { id: answer.id, reason_user, reason_admin, because, policy_version, error };
     DecisionBody { decision: answer.decision, context }
 }
 

@@ -5,17 +5,24 @@ use base::Timestamp;
 use base::id::{PrincipalId, TenantId};
 
 use super::{PrincipalKind, PrincipalRow};
+use crate::access::Registration;
 use crate::{Result, Tx};
 
 impl FromRow for PrincipalRow {
     fn from_row(row: &Row) -> ::store::Result<Self> {
         let kind: String = row.get("kind")?;
         let status: String = row.get("status")?;
+        let evaluation: Option<serde_json::Value> = row.find("evaluation")?;
+        // INVARIANT: only registrations that parsed are stored.
+        let registration = evaluation.map(Registration::from_value).transpose().map_err(|error| {
+            StoreError::Shape { column: "evaluation".to_owned(), found: error.to_string() }
+        })?;
         Ok(Self {
             id: row.get("id")?,
             kind: PrincipalKind::parse(&kind)
                 .ok_or_else(|| StoreError::Shape { column: "kind".to_owned(), found: kind })?,
             active: status == "active",
+            registration,
         })
     }
 }
@@ -63,14 +70,33 @@ pub(super) async fn set_active(
     Ok(tx.execute(sql).await?)
 }
 
+pub(super) async fn set_registration(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    id: &PrincipalId,
+    registration: Option<&Registration>,
+    now: Timestamp,
+) -> Result<u64> {
+    let sql = Sql::new(
+        "UPDATE principals SET evaluation = $1, updated_at = $2 \
+         WHERE tenant_id = $3 AND id = $4 AND kind = 'client'",
+    )
+    .bind(registration.map(Registration::to_value))
+    .bind(now)
+    .bind(tenant)
+    .bind(id);
+    Ok(tx.execute(sql).await?)
+}
+
 pub(super) async fn delete(tx: &mut Tx, tenant: &TenantId, id: &PrincipalId) -> Result<u64> {
     let sql = Sql::new("DELETE FROM principals WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
     Ok(tx.execute(sql).await?)
 }
 
 pub(super) async fn find(rx: &mut Rx, tenant: &TenantId, id: &PrincipalId) -> Result<Option<PrincipalRow>> {
-    let sql = Sql::new("SELECT id, kind, status FROM principals WHERE tenant_id = $1 AND id = $2")
-        .bind(tenant)
-        .bind(id);
+    let sql =
+        Sql::new("SELECT id, kind, status, evaluation FROM principals WHERE tenant_id = $1 AND id = $2")
+            .bind(tenant)
+            .bind(id);
     Ok(rx.optional(sql).await?)
 }

@@ -175,7 +175,8 @@ pub(super) async fn load_principal(
         )
         .await?;
     let assignments = assignments.into_iter().chain(through_groups.into_iter().map(|g| g.0)).collect();
-    Ok(Some(Principal { version, kind: known.kind, active: known.active, assignments }))
+    let principals::PrincipalRow { kind, active, registration, .. } = known;
+    Ok(Some(Principal { version, kind, active, registration, assignments }))
 }
 
 /// An assignment through a group: it counts only while both the membership and the group's role do.

@@ -41,6 +41,7 @@ impl Scene {
             world.assign(&alice, &reader, Window::ALWAYS).await;
             let asker = world.role_with("ASKER", asker).await;
             world.assign(&service, &asker, Window::ALWAYS).await;
+            world.register(&service, Some(json!({ "actions": ["*"], "resources": ["*"] }))).await;
             scenes.push(Self { world, alice, service });
         }
         scenes
@@ -225,7 +226,7 @@ async fn what_only_the_decision_point_knows_is_refused_and_the_rest_ignored() {
             assert_eq!(answer["errors"][0]["pointer"], expected);
         }
         for (pointer, value) in [
-            ("/context", json!({ "time": "1985-10-26T01:22-07:00" })),
+            ("/context", json!({})),
             ("/subject/properties", json!({})),
             ("/resource/properties", json!({ "owner": "alice" })),
             ("/action/properties", json!({ "method": "GET" })),

@@ -8,6 +8,7 @@ mod idempotency;
 mod links;
 mod matrix;
 mod nouns;
+mod points;
 mod queue;
 mod snapshots;
 mod sweep;

@@ -91,6 +91,17 @@ impl World {
         id
     }
 
+    /// Registers a client of acme as an enforcement point, or as none.
+    pub(crate) async fn register(&self, client: &ClientId, registration: Option<serde_json::Value>) {
+        let (cx, permit) = self.boot(&self.acme);
+        let registration = registration.map(|value| authz::access::Registration::from_value(value).unwrap());
+        let mut tx = cx.write(&permit).await.unwrap();
+        principals::set_registration_in(&mut tx, &permit, &client.cast(), registration.as_ref())
+            .await
+            .unwrap();
+        tx.commit_housekeeping().await.unwrap();
+    }
+
     async fn principal(
         &self,
         cx: &Cx,
