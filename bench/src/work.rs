@@ -331,6 +331,7 @@ clients:
     type: service
     scopes: [signet]
     roles: [enforcement-point]
+    evaluation: {{ actions: ["document:*"], resources: ["document:*"] }}
     access_token_alg: EdDSA
     access_token_ttl_seconds: 86400
     secret: {{ env: BENCH_SECRET }}

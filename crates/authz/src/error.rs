@@ -110,6 +110,17 @@ impl Error {
     pub fn invalid(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
         Self::Invalid { pointer: pointer.into(), code, detail: detail.into() }
     }
+
+    /// The same with the place of a wrong value below another place of the body.
+    #[must_use]
+    pub fn below(self, place: &str) -> Self {
+        match self {
+            Self::Invalid { pointer, code, detail } => {
+                Self::Invalid { pointer: format!("{place}{pointer}"), code, detail }
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<Error> for Problem {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use authz::access::{Registration, RegistrationText};
 use authz::roles::Window;
 use authz::{Action, Cx, Place, Target};
 use oidc::clients::{Client, ClientStatus};
@@ -203,6 +204,7 @@ struct ClientOut<'a> {
     access_token_ttl_seconds: i64,
     refresh_token_ttl_seconds: i64,
     audience: &'a [String],
+    evaluation: Option<&'a RegistrationText>,
     roles: Vec<GrantOut<'a>>,
 }
 
@@ -292,6 +294,7 @@ fn client_out<'a>(client: &'a Client, roles: &'a Grants) -> ClientOut<'a> {
         access_token_ttl_seconds: client.access_token_ttl_seconds,
         refresh_token_ttl_seconds: client.refresh_token_ttl_seconds,
         audience: &client.audience,
+        evaluation: client.evaluation.as_ref().map(Registration::text),
         roles: grants(roles, "role"),
     }
 }

@@ -10,6 +10,7 @@ mod seed;
 mod store;
 mod verbs;
 
+use authz::access::Registration;
 use authz::principals::{PrincipalKind, PrincipalRow};
 use authz::{Cx, Event, Permit, Rx, Target, Tx};
 use base::Timestamp;
@@ -91,8 +92,8 @@ pub struct Client {
     pub access_token_alg: Algorithm,
     /// Audiences of access tokens besides Signet itself.
     pub audience: Vec<String>,
-    /// Patterns for which the client is an enforcement point.
-    pub evaluation: serde_json::Value,
+    /// What the client is an enforcement point for; none if it is none.
+    pub evaluation: Option<Registration>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -162,6 +163,8 @@ pub struct NewClient {
     pub access_token_alg: Algorithm,
     /// Audiences of access tokens besides Signet itself.
     pub audience: Vec<String>,
+    /// What the client is an enforcement point for; only for one that acts for itself.
+    pub evaluation: Option<Registration>,
     /// The secret of a confidential client, hashed before the transaction began.
     pub secret: Option<SecretHash>,
 }
@@ -184,6 +187,7 @@ impl NewClient {
             id_token_alg: Algorithm::Rs256,
             access_token_alg: Algorithm::EdDsa,
             audience: Vec::new(),
+            evaluation: None,
             secret: None,
         }
     }
@@ -223,6 +227,8 @@ pub struct ClientChange {
     pub access_token_alg: Option<Algorithm>,
     /// Audiences of access tokens besides Signet itself.
     pub audience: Option<Vec<String>>,
+    /// What the client is an enforcement point for, or that it is none.
+    pub evaluation: Option<Option<Registration>>,
 }
 
 /// Which clients to list.
@@ -272,7 +278,7 @@ pub fn built_in(client_id: &str) -> Option<Client> {
         id_token_alg: Algorithm::EdDsa,
         access_token_alg: Algorithm::EdDsa,
         audience: Vec::new(),
-        evaluation: serde_json::json!([]),
+        evaluation: None,
         created_at: Timestamp::from_seconds(0),
         updated_at: Timestamp::from_seconds(0),
         version: 1,
@@ -325,7 +331,7 @@ async fn insert_in(
         id_token_alg: new.id_token_alg,
         access_token_alg: new.access_token_alg,
         audience: new.audience,
-        evaluation: serde_json::json!([]),
+        evaluation: new.evaluation,
         created_at: now,
         updated_at: now,
         version: 1,
@@ -392,26 +398,33 @@ async fn own_principal(rx: &mut Rx, tenant: &TenantId, client: &Client) -> Resul
     Ok(found.filter(|row| row.kind == PrincipalKind::Client))
 }
 
-/// Makes the client a principal where it may act for itself, active exactly while it may.
+/// Makes the client a principal where it may act for itself, active exactly while it may, and tells the
+/// decision point what it is an enforcement point for.
 async fn sync_principal(tx: &mut Tx, permit: &Permit, tenant: &TenantId, client: &Client) -> Result<()> {
     let acts = client.may("client_credentials");
     let active = acts && client.status == ClientStatus::Active;
-    match own_principal(tx, tenant, client).await? {
-        Some(row) if row.active != active => {
-            authz::principals::set_active_in(tx, permit, &client.id.cast(), active).await?;
+    let id = client.id.cast();
+    let known = match own_principal(tx, tenant, client).await? {
+        Some(row) => {
+            if row.active != active {
+                authz::principals::set_active_in(tx, permit, &id, active).await?;
+            }
+            row.registration
         }
-        Some(_) => {}
         None if acts => {
             // One id is one principal: a default client's id is that of a person, who must stay it.
-            if authz::principals::find(tx, tenant, &client.id.cast()).await?.is_some() {
+            if authz::principals::find(tx, tenant, &id).await?.is_some() {
                 let why =
                     "the client shares its id with a person and cannot act for itself: make another one";
                 return Err(authz::Error::InUse(why.to_owned()).into());
             }
-            authz::principals::insert_in(tx, tenant, &client.id.cast(), PrincipalKind::Client, active)
-                .await?;
+            authz::principals::insert_in(tx, tenant, &id, PrincipalKind::Client, active).await?;
+            None
         }
-        None => {}
+        None => return Ok(()),
+    };
+    if known != client.evaluation {
+        authz::principals::set_registration_in(tx, permit, &id, client.evaluation.as_ref()).await?;
     }
     Ok(())
 }
@@ -435,6 +448,7 @@ fn apply(mut client: Client, change: ClientChange) -> Client {
     set(&mut client.id_token_alg, change.id_token_alg);
     set(&mut client.access_token_alg, change.access_token_alg);
     set(&mut client.audience, change.audience);
+    set(&mut client.evaluation, change.evaluation);
     client
 }
 
@@ -528,5 +542,6 @@ fn event(action: &'static str, tenant: &TenantId, client: &Client) -> Event {
         "grants": client.grants,
         "scopes": client.scopes,
         "redirect_uris": client.redirect_uris,
+        "evaluation": client.evaluation.as_ref().map(Registration::to_value),
     }))
 }

@@ -70,7 +70,8 @@ pub async fn open(config: &Config, migrate: bool) -> Result<Services, StartError
         store::migrate::verify(&store).await.map_err(|e| StartError::Failed(e.to_string()))?;
     }
     let random: Arc<dyn Random> = Arc::new(OsRandom::new(fill_random));
-    let core = Core::new(store, clock, random).map_err(|e| start_error("decisions", e))?;
+    let core = Core::with_rates(store, clock, random, config.question_rates)
+        .map_err(|e| start_error("decisions", e))?;
     wire(config, core).await
 }
 

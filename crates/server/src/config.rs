@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use authz::access::{BURST_MIN, QUESTIONS_PER_SECOND_MAX, QuestionRates, Rate};
 use base::Secret;
 use serde::Deserialize;
 use url::Url;
@@ -32,6 +33,10 @@ const VARIABLES: &[&str] = &[
     "SIGNET_METRICS_LISTEN",
     "SIGNET_LOG_LEVEL",
     "SIGNET_DOCS_PUBLIC",
+    "SIGNET_ACCESS_QUESTIONS_PER_SECOND",
+    "SIGNET_ACCESS_QUESTIONS_BURST",
+    "SIGNET_ACCESS_OTHER_QUESTIONS_PER_SECOND",
+    "SIGNET_ACCESS_OTHER_QUESTIONS_BURST",
     "SIGNET_DEMO",
     "SIGNET_TENANTS_DELETION_HOLD_SECONDS",
     "SIGNET_BOOTSTRAP_ADMIN_PASSWORD",
@@ -63,6 +68,7 @@ struct File {
     log: LogFile,
     docs: DocsFile,
     tenants: TenantsFile,
+    access: AccessFile,
     demo: Option<bool>,
 }
 
@@ -89,6 +95,15 @@ struct DocsFile {
 #[serde(deny_unknown_fields, default)]
 struct TenantsFile {
     deletion_hold_seconds: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AccessFile {
+    questions_per_second: Option<u32>,
+    questions_burst: Option<u32>,
+    other_questions_per_second: Option<u32>,
+    other_questions_burst: Option<u32>,
 }
 
 /// Where the root key comes from.
@@ -131,6 +146,8 @@ pub struct Config {
     pub log_level: String,
     /// Whether `/docs` needs no sign-in.
     pub docs_public: bool,
+    /// How many questions one caller may ask this node.
+    pub question_rates: QuestionRates,
     /// Whether the demo user is made at the first start.
     pub demo: bool,
     /// How long a deleted tenant is kept before it is purged, in seconds.
@@ -238,6 +255,7 @@ impl Config {
             docs_public: parsed(env, "SIGNET_DOCS_PUBLIC", "true or false")?
                 .or(file.docs.public)
                 .unwrap_or(false),
+            question_rates: question_rates(&file.access, env)?,
             demo: parsed(env, "SIGNET_DEMO", "true or false")?.or(file.demo).unwrap_or(false),
             deletion_hold_seconds: deletion_hold_seconds(env, file.tenants.deletion_hold_seconds)?,
             bootstrap_password: bootstrap_password(env)?,
@@ -331,6 +349,36 @@ fn parsed<T: std::str::FromStr>(
     }
 }
 
+/// The rates of questions, each within its bounds.
+fn question_rates(file: &AccessFile, env: &BTreeMap<String, String>) -> Result<QuestionRates, ConfigError> {
+    let number = |key: &str, given: Option<u32>, default: u32, least: u32| {
+        let expected = format!("a number from {least} to {QUESTIONS_PER_SECOND_MAX}");
+        let variable = format!("SIGNET_ACCESS_{}", key.to_ascii_uppercase());
+        let found = parsed(env, &variable, &expected)?.or(given).unwrap_or(default);
+        if (least..=QUESTIONS_PER_SECOND_MAX).contains(&found) {
+            return Ok(found);
+        }
+        Err(ConfigError(format!("access.{key}: found {found}; expected {expected}")))
+    };
+    let usual = QuestionRates::default();
+    let (points, others) = (usual.points, usual.others);
+    Ok(QuestionRates {
+        points: Rate {
+            per_second: number("questions_per_second", file.questions_per_second, points.per_second, 1)?,
+            burst: number("questions_burst", file.questions_burst, points.burst, BURST_MIN)?,
+        },
+        others: Rate {
+            per_second: number(
+                "other_questions_per_second",
+                file.other_questions_per_second,
+                others.per_second,
+                1,
+            )?,
+            burst: number("other_questions_burst", file.other_questions_burst, others.burst, BURST_MIN)?,
+        },
+    })
+}
+
 /// Kubernetes tells each container of a namespace where the service named `signet` is.
 fn is_service_link(name: &str) -> bool {
     name == "SIGNET_PORT" || name.starts_with("SIGNET_PORT_") || name.starts_with("SIGNET_SERVICE_")
@@ -405,6 +453,26 @@ mod tests {
         let file: File = toml::from_str(toml).map_err(|e| ConfigError(e.to_string()))?;
         let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Config::merge(file, &env)
+    }
+
+    #[test]
+    fn the_rates_of_questions_have_bounds() {
+        let config = load(
+            "[access]\nquestions_per_second = 7\nother_questions_burst = 100",
+            &[("SIGNET_ACCESS_QUESTIONS_PER_SECOND", "8")],
+        )
+        .unwrap();
+        assert_eq!(config.question_rates.points, Rate { per_second: 8, burst: 10_000 });
+        assert_eq!(config.question_rates.others, Rate { per_second: 100, burst: 100 });
+
+        for (toml, key) in [
+            ("[access]\nquestions_per_second = 0", "access.questions_per_second"),
+            ("[access]\nquestions_burst = 99", "access.questions_burst"),
+            ("[access]\nother_questions_burst = 1000001", "access.other_questions_burst"),
+        ] {
+            let refused = load(toml, &[]).unwrap_err().to_string();
+            assert!(refused.starts_with(key) && refused.contains("expected a number from"), "{refused}");
+        }
     }
 
     #[test]

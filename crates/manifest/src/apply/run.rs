@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use authz::access::{Registration, RegistrationText};
 use authz::resources::{self, ResourceChange};
 use authz::roles::{self, Holder, RoleChange};
 use authz::{Cx, Place, Tx, groups, policies};
@@ -18,6 +19,7 @@ use super::authority::Permits;
 use super::refused;
 use super::secrets::Hashes;
 use crate::error::{Error, Result};
+use crate::file::At;
 use crate::file::model::{ClientDecl, Manifest, UserDecl};
 use crate::plan::{CLIENT_PREFIX, Change, HolderName, Plan, Step, defaults_of, grant_types};
 use crate::state::State;
@@ -458,6 +460,12 @@ fn algorithm(name: &Option<String>) -> Result<Option<Algorithm>> {
     parsed.map_err(|error| Error::refused(base::bug!("an algorithm that was checked: {error}")))
 }
 
+fn registration(decl: &ClientDecl) -> Result<Option<Option<Registration>>> {
+    let parse = |point: &At<RegistrationText>| Registration::parse(point.value.clone());
+    let Some(wanted) = &decl.evaluation else { return Ok(None) };
+    Ok(Some(wanted.as_ref().map(parse).transpose()?))
+}
+
 fn new_client(decl: &ClientDecl) -> Result<NewClient> {
     let kind = decl.kind.as_ref().map_or("confidential", |kind| kind.value.as_str());
     let (methods, _) = defaults_of(kind);
@@ -482,6 +490,7 @@ fn new_client(decl: &ClientDecl) -> Result<NewClient> {
         id_token_alg: id_token_alg.unwrap_or(usual.id_token_alg),
         access_token_alg: access_token_alg.unwrap_or(usual.access_token_alg),
         audience: texts(&decl.audience),
+        evaluation: registration(decl)?.flatten(),
         ..usual
     })
 }
@@ -502,5 +511,6 @@ fn client_change(decl: &ClientDecl) -> Result<ClientChange> {
         id_token_alg: algorithm(&decl.id_token_alg)?,
         access_token_alg: algorithm(&decl.access_token_alg)?,
         audience: decl.audience.clone(),
+        evaluation: registration(decl)?,
     })
 }

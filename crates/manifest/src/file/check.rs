@@ -149,6 +149,8 @@ fn text_rule(at: Place, name: &str, rule: Text, found: &str, mistakes: &mut Mist
         Text::Email => text::check_email(found).err().map(|e| e.to_string()),
         Text::Phone => text::check_phone(found).err().map(|e| e.to_string()),
         Text::Resource => policy::ResourceName::check(found).err().map(|e| e.to_string()),
+        Text::ActionPattern => policy::ActionPattern::parse(found).err().map(must_have),
+        Text::ResourcePattern => policy::ResourcePattern::parse(found).err().map(must_have),
         Text::Instant => base::Timestamp::parse(found)
             .is_none()
             .then(|| "must be an instant as RFC 3339 writes it, like 2027-01-31T12:00:00Z".to_owned()),
@@ -156,6 +158,10 @@ fn text_rule(at: Place, name: &str, rule: Text, found: &str, mistakes: &mut Mist
     if let Some(why) = refused {
         mistakes.add(at, "bad_value", format!("found `{}` for `{name}`: it {why}", shown(found)));
     }
+}
+
+fn must_have(error: policy::PatternError) -> String {
+    format!("must have {}", error.expectation())
 }
 
 fn prose(found: &str, max: usize) -> Option<String> {

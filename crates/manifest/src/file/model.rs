@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use authz::access::RegistrationText;
 use base::Timestamp;
 use serde_json::Value;
 
@@ -197,6 +198,8 @@ pub struct ClientDecl {
     pub refresh_token_ttl_seconds: Option<i64>,
     /// Audiences of its access tokens.
     pub audience: Option<Vec<String>>,
+    /// What it is an enforcement point for.
+    pub evaluation: Option<Option<At<RegistrationText>>>,
     /// The roles it holds.
     pub roles: Option<Vec<GrantDecl>>,
     /// Its secret.
@@ -313,6 +316,19 @@ impl<'a> Reader<'a> {
             (None, None) => return None,
         };
         Some(SecretRef { at: node.at, key, rotate: reference.bool("rotate").unwrap_or(false) })
+    }
+
+    fn evaluation(&self, name: &str) -> Option<Option<At<RegistrationText>>> {
+        let node = self.get(name)?;
+        let Yaml::Map(_) = &node.value else { return Some(None) };
+        let more = Reader::new(node);
+        let text = RegistrationText {
+            actions: more.texts("actions").unwrap_or_default(),
+            resources: more.texts("resources").unwrap_or_default(),
+            context_keys: more.texts("context_keys").unwrap_or_default(),
+            end_user_address: more.bool("end_user_address").unwrap_or(false),
+        };
+        Some(Some(At { value: text, at: node.at }))
     }
 
     fn tags(&self, name: &str) -> Option<BTreeMap<String, String>> {
@@ -435,6 +451,7 @@ fn client(of: &Reader<'_>) -> ClientDecl {
         access_token_ttl_seconds: of.int("access_token_ttl_seconds"),
         refresh_token_ttl_seconds: of.int("refresh_token_ttl_seconds"),
         audience: of.texts("audience"),
+        evaluation: of.evaluation("evaluation"),
         roles: of.grants("roles", "role"),
         secret: of.secret("secret"),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use policy::pattern::PATTERN_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
 use super::table::{Key, ROOT, SECRET, Shape, Table, Text};
@@ -96,6 +97,10 @@ fn text(rule: Text) -> Value {
         Text::Email => json!({ "type": "string", "format": "email", "maxLength": 128 }),
         Text::Phone => json!({ "type": "string", "pattern": "^\\+[0-9]{6,15}$" }),
         Text::Resource => json!({ "type": "string", "minLength": 1, "maxLength": 1024 }),
+        Text::ActionPattern => {
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9_.:*?-]+$", "maxLength": PATTERN_BYTES_MAX })
+        }
+        Text::ResourcePattern => json!({ "type": "string", "minLength": 1, "maxLength": PATTERN_BYTES_MAX }),
         Text::Instant => json!({ "type": "string", "format": "date-time" }),
     }
 }

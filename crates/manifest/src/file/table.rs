@@ -3,6 +3,8 @@
 //! The reader checks files by it and [`super::schema`] prints the JSON Schema from it, so that the two
 //! cannot disagree.
 
+use authz::access::{CONTEXT_KEY_BYTES_MAX, CONTEXT_KEYS_MAX, PATTERNS_MAX};
+
 /// What a value must be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
@@ -47,6 +49,10 @@ pub(crate) enum Text {
     Phone,
     /// A resource name.
     Resource,
+    /// A pattern of actions.
+    ActionPattern,
+    /// A pattern of resources.
+    ResourcePattern,
     /// An instant, RFC 3339.
     Instant,
 }
@@ -190,6 +196,33 @@ static ROLE: Table = Table {
     ],
 };
 
+static EVALUATION: Table = Table {
+    noun: "what a client is an enforcement point for",
+    name: "evaluation",
+    keys: &[
+        must(
+            "actions",
+            Shape::List(&Shape::Text(Text::ActionPattern), PATTERNS_MAX),
+            "Patterns of the actions that it may ask about, like `document:*`.",
+        ),
+        must(
+            "resources",
+            Shape::List(&Shape::Text(Text::ResourcePattern), PATTERNS_MAX),
+            "Patterns of the resources that it may ask about, like `document:*`.",
+        ),
+        key(
+            "context_keys",
+            Shape::List(&Shape::Text(Text::Line(CONTEXT_KEY_BYTES_MAX)), CONTEXT_KEYS_MAX),
+            "Context keys that its questions may carry, in any case of letters.",
+        ),
+        key(
+            "end_user_address",
+            Shape::Bool,
+            "Whether its questions may carry the end user's address as the context key `end_user_address`.",
+        ),
+    ],
+};
+
 static CLIENT: Table = Table {
     noun: "a client",
     name: "client",
@@ -241,6 +274,11 @@ static CLIENT: Table = Table {
             "audience",
             Shape::List(&Shape::Text(Text::Line(200)), 20),
             "Audiences of its access tokens besides Signet: exactly these.",
+        ),
+        or_null(
+            "evaluation",
+            Shape::Object(&EVALUATION),
+            "What it is an enforcement point for: what it may ask about others, where a role of its own allows `access:Evaluate`. Exactly this; null for nothing.",
         ),
         key("roles", GRANTS, "The roles it holds when it acts for itself: exactly these."),
         key(

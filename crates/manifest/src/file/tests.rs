@@ -106,6 +106,18 @@ fn every_mistake_names_its_line_and_what_was_expected() {
             "f.yaml:4:45: found `1` for `access_token_ttl_seconds`, expected a number from 60 to 86400",
         ),
         (
+            "clients:\n- { client_id: c, evaluation: { actions: [user], resources: ['*'] } }",
+            "f.yaml:4:43: found `user` for `actions`: it must have the form `noun:verb`",
+        ),
+        (
+            "clients:\n- { client_id: c, evaluation: { actions: [], resources: ['*'] } }",
+            "f.yaml:4:31: in `evaluation`, found 0 patterns, expected 1 to 50",
+        ),
+        (
+            "clients:\n- { client_id: c, evaluation: { actions: ['*'] } }",
+            "f.yaml:4:31: expected the key `resources` in what a client is an enforcement point for",
+        ),
+        (
             "prune: [roles]",
             "f.yaml:2:9: found `roles` in `prune` but no such section; write `roles: []` to delete them all",
         ),
@@ -269,7 +281,7 @@ fn every_key_that_the_reader_knows_is_in_the_schema() {
     let mut all = Vec::new();
     tables(&ROOT, &mut all);
 
-    assert_eq!(all.len(), 11);
+    assert_eq!(all.len(), 12);
     for table in all {
         let object = if table.name == "file" { &schema } else { &schema["$defs"][table.name] };
         let written: BTreeSet<&str> =

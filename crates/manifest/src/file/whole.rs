@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use authz::access::Registration;
 use base::text::name_key;
 
 use super::model::{GrantDecl, Manifest};
@@ -84,6 +85,11 @@ fn inner(manifest: &Manifest, mistakes: &mut Mistakes) {
     }
     for client in manifest.clients.iter().flatten() {
         grants("role", client.roles.as_deref(), exact, mistakes);
+        if let Some(Some(point)) = &client.evaluation
+            && let Err(error) = Registration::parse(point.value.clone())
+        {
+            mistakes.add(point.at, "bad_value", format!("in `evaluation`, {error}"));
+        }
         if let (Some(kind), Some(secret)) = (&client.kind, &client.secret)
             && kind.value == "public"
         {

@@ -158,6 +158,9 @@ impl Planner<'_> {
         }
         draft.differs("redirect_uris", Value::Null, json!(decl.redirect_uris));
         draft.differs("scopes", Value::Null, json!(decl.scopes));
+        if let Some(Some(point)) = &decl.evaluation {
+            draft.differs("evaluation", Value::Null, json!(point.value));
+        }
         if let Some(secret) = &decl.secret {
             draft.differs("secret", Value::Null, set_from(secret));
         }
@@ -205,6 +208,9 @@ impl Planner<'_> {
             .field("refresh_token_ttl_seconds", refresh, decl.refresh_token_ttl_seconds.as_ref())
             .is_some();
         changed |= draft.field("audience", &client.audience, decl.audience.as_ref()).is_some();
+        let point = client.evaluation.as_ref().map(|registration| registration.text().clone());
+        let wanted = decl.evaluation.as_ref().map(|point| point.as_ref().map(|point| point.value.clone()));
+        changed |= draft.field("evaluation", &point, wanted.as_ref()).is_some();
         if changed {
             let (id, principal) = (client.id.clone(), now.principal.clone());
             draft.steps.push(Step::UpdateClient { id, principal, version: client.version, index });

@@ -59,6 +59,29 @@ async fn applying_twice_changes_nothing_and_says_so() {
 }
 
 #[tokio::test]
+async fn what_a_client_is_an_enforcement_point_for_is_set_changed_and_taken_away() {
+    for world in World::on_both().await {
+        world.apply(&world.host(), ACME).await;
+        let client = |evaluation: &str| {
+            with_head(&format!("clients:\n- {{ client_id: acme-reporting, evaluation: {evaluation} }}\n"))
+        };
+        for (evaluation, diff) in [
+            ("{ actions: ['document:*'], resources: ['document:*'] }", "nothing to change\n"),
+            (
+                "{ actions: ['document:read'], resources: ['*'], context_keys: [channel] }",
+                "~ client acme-reporting: evaluation: ",
+            ),
+            ("null", "~ client acme-reporting: evaluation: "),
+        ] {
+            let answer = world.apply(&world.host(), &client(evaluation)).await;
+            assert!(answer.diff.starts_with(diff), "{}", answer.diff);
+            let again = world.apply(&world.host(), &client(evaluation)).await;
+            assert_eq!(again.diff, "nothing to change\n");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_tells_the_plan_and_changes_nothing() {
     for world in World::on_both().await {
         let dry = |text: &str| ApplyRequest { dry_run: true, ..request(text) };

@@ -94,6 +94,13 @@ fn check_grants(client: &Client) -> Result<()> {
             "refresh_token needs authorization_code",
         ));
     }
+    if client.evaluation.is_some() && !client.may("client_credentials") {
+        return Err(Error::invalid(
+            "/evaluation",
+            "evaluation_without_client_credentials",
+            "only a client with the grant type client_credentials asks for decisions of its own",
+        ));
+    }
     if client.may("authorization_code") && client.redirect_uris.is_empty() {
         return Err(Error::invalid(
             "/redirect_uris",

@@ -3,6 +3,7 @@
 mod list;
 
 use authz::Cx;
+use authz::access::{Registration, RegistrationText};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base::Timestamp;
@@ -24,6 +25,40 @@ pub(crate) fn routes(service: Service) -> OpenApiRouter {
         .routes(routes!(read, update, delete))
         .routes(routes!(rotate_secret))
         .with_state(service)
+}
+
+/// What a client is an enforcement point for: the actions and resources that it may ask about, where it also
+/// holds `access:Evaluate`.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnforcementPoint {
+    /// Patterns of actions, like `document:*`: 1 to 50.
+    actions: Vec<String>,
+    /// Patterns of resources, like `document:*`: 1 to 50.
+    resources: Vec<String>,
+    /// Context keys that its questions may carry, in any case of letters: at most 50. `aws:…` and `signet:…` come
+    /// from the decision point.
+    #[serde(default)]
+    context_keys: Vec<String>,
+    /// Whether its questions may carry the end user's address as the context key `end_user_address`.
+    #[serde(default)]
+    end_user_address: bool,
+}
+
+impl From<Registration> for EnforcementPoint {
+    fn from(registration: Registration) -> Self {
+        let RegistrationText { actions, resources, context_keys, end_user_address } =
+            registration.text().clone();
+        Self { actions, resources, context_keys, end_user_address }
+    }
+}
+
+impl EnforcementPoint {
+    fn parse(self) -> Result<Registration, authz::Error> {
+        let Self { actions, resources, context_keys, end_user_address } = self;
+        let text = RegistrationText { actions, resources, context_keys, end_user_address };
+        Registration::parse(text).map_err(|error| error.below("/evaluation"))
+    }
 }
 
 /// An OAuth client. Its secret stands in the answers to its creation and to a rotation, and nowhere else.
@@ -64,6 +99,8 @@ pub(crate) struct ClientBody {
     access_token_alg: String,
     /// Audiences of access tokens besides Signet itself.
     audience: Vec<String>,
+    /// What it is an enforcement point for; null if it is none.
+    evaluation: Option<EnforcementPoint>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -97,6 +134,7 @@ impl From<Client> for ClientBody {
             id_token_signed_response_alg: client.id_token_alg.as_str().to_owned(),
             access_token_alg: client.access_token_alg.as_str().to_owned(),
             audience: client.audience,
+            evaluation: client.evaluation.map(EnforcementPoint::from),
             created_at: client.created_at,
             updated_at: client.updated_at,
             version: client.version,
@@ -143,29 +181,32 @@ pub(crate) struct CreateClient {
     /// Audiences of access tokens besides Signet itself.
     #[serde(default)]
     audience: Vec<String>,
+    /// What it is an enforcement point for. Needs the grant type `client_credentials`.
+    evaluation: Option<EnforcementPoint>,
 }
 
-impl From<CreateClient> for NewClient {
-    fn from(body: CreateClient) -> Self {
-        let usual = Self::named(&body.name);
-        Self {
-            client_id: body.client_id,
-            description: body.description,
-            methods: body.client_authentication_methods,
-            grants: body.authorization_grant_types,
-            redirect_uris: body.redirect_uris,
-            post_logout_redirect_uris: body.post_logout_redirect_uris,
-            scopes: body.scopes,
-            require_consent: body.require_authorization_consent.unwrap_or(usual.require_consent),
-            access_token_ttl_seconds: body.access_token_ttl_seconds.unwrap_or(usual.access_token_ttl_seconds),
-            refresh_token_ttl_seconds: body
+impl CreateClient {
+    fn into_new(self) -> Result<NewClient, Failure> {
+        let usual = NewClient::named(&self.name);
+        Ok(NewClient {
+            client_id: self.client_id,
+            description: self.description,
+            methods: self.client_authentication_methods,
+            grants: self.authorization_grant_types,
+            redirect_uris: self.redirect_uris,
+            post_logout_redirect_uris: self.post_logout_redirect_uris,
+            scopes: self.scopes,
+            require_consent: self.require_authorization_consent.unwrap_or(usual.require_consent),
+            access_token_ttl_seconds: self.access_token_ttl_seconds.unwrap_or(usual.access_token_ttl_seconds),
+            refresh_token_ttl_seconds: self
                 .refresh_token_ttl_seconds
                 .unwrap_or(usual.refresh_token_ttl_seconds),
-            id_token_alg: body.id_token_signed_response_alg.unwrap_or(usual.id_token_alg),
-            access_token_alg: body.access_token_alg.unwrap_or(usual.access_token_alg),
-            audience: body.audience,
+            id_token_alg: self.id_token_signed_response_alg.unwrap_or(usual.id_token_alg),
+            access_token_alg: self.access_token_alg.unwrap_or(usual.access_token_alg),
+            audience: self.audience,
+            evaluation: self.evaluation.map(EnforcementPoint::parse).transpose()?,
             ..usual
-        }
+        })
     }
 }
 
@@ -225,6 +266,10 @@ pub(crate) struct PatchClient {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     audience: Field<Vec<String>>,
+    /// What it is an enforcement point for: the whole of it; null if it is none.
+    #[serde(default)]
+    #[schema(value_type = Option<EnforcementPoint>)]
+    evaluation: Field<EnforcementPoint>,
 }
 
 impl PatchClient {
@@ -251,6 +296,11 @@ impl PatchClient {
             id_token_alg: self.id_token_signed_response_alg.required("/id_token_signed_response_alg")?,
             access_token_alg: self.access_token_alg.required("/access_token_alg")?,
             audience: self.audience.required("/audience")?,
+            evaluation: match self.evaluation {
+                Field::Absent => None,
+                Field::Null => Some(None),
+                Field::Value(point) => Some(Some(point.parse()?)),
+            },
         })
     }
 }
@@ -272,7 +322,7 @@ async fn create(
     cx: Cx,
     Json(body): Json<CreateClient>,
 ) -> Result<Response, Failure> {
-    let shown = service.create_client(&cx, body.into()).await?;
+    let shown = service.create_client(&cx, body.into_new()?).await?;
     let location = format!("/t/{}/api/v1/clients/{}", cx.tenant()?.code, shown.client.id);
     let tag = etag(shown.client.version);
     Ok((StatusCode::CREATED, [(ETAG, tag)], [(LOCATION, location)], Json(with_secret(shown))).into_response())

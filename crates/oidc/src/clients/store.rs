@@ -1,5 +1,6 @@
 //! All SQL about clients.
 
+use authz::access::Registration;
 use base::id::{ClientId, TenantId};
 use base::query::{Filter, Position, SortKey};
 use jose::Algorithm;
@@ -29,6 +30,15 @@ pub(super) const COLUMNS: &[ListColumn] = &[
     ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
 ];
 
+fn registration(row: &Row) -> Result<Option<Registration>> {
+    let stored: Option<serde_json::Value> = row.find("evaluation")?;
+    // INVARIANT: only registrations that parsed are stored.
+    stored
+        .map(Registration::from_value)
+        .transpose()
+        .map_err(|error| StoreError::Shape { column: "evaluation".to_owned(), found: error.to_string() })
+}
+
 impl FromRow for Client {
     fn from_row(row: &Row) -> Result<Self> {
         let algorithm = |column: &str| -> Result<Algorithm> {
@@ -55,7 +65,7 @@ impl FromRow for Client {
             id_token_alg: algorithm("id_token_signed_response_alg")?,
             access_token_alg: algorithm("access_token_alg")?,
             audience: row.get("audience")?,
-            evaluation: row.get("evaluation")?,
+            evaluation: registration(row)?,
             secret_hash: secret.filter(|hash| !hash.is_empty()).map(SecretHash::from_stored),
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
@@ -165,7 +175,7 @@ pub(super) async fn insert(tx: &mut Tx, tenant: &TenantId, client: &Client) -> R
         .bind(client.id_token_alg.as_str())
         .bind(client.access_token_alg.as_str())
         .bind(&client.audience)
-        .bind(&client.evaluation)
+        .bind(client.evaluation.as_ref().map(Registration::to_value))
         .bind(client.created_at)
         .bind(client.updated_at)
         .bind(client.version),
@@ -180,7 +190,7 @@ pub(super) async fn update(tx: &mut Tx, tenant: &TenantId, client: &Client, old_
              authorization_grant_types = $7, redirect_uris = $8, post_logout_redirect_uris = $9, scopes = $10, \
              require_authorization_consent = $11, status = $12, access_token_ttl_seconds = $13, \
              refresh_token_ttl_seconds = $14, id_token_signed_response_alg = $15, access_token_alg = $16, \
-             audience = $17, updated_at = $18, version = $19 WHERE tenant_id = $1 AND id = $2 AND version = $3",
+             audience = $17, updated_at = $18, version = $19, evaluation = $20 WHERE tenant_id = $1 AND id = $2 AND version = $3",
         )
         .bind(tenant)
         .bind(&client.id)
@@ -200,7 +210,8 @@ pub(super) async fn update(tx: &mut Tx, tenant: &TenantId, client: &Client, old_
         .bind(client.access_token_alg.as_str())
         .bind(&client.audience)
         .bind(client.updated_at)
-        .bind(client.version),
+        .bind(client.version)
+        .bind(client.evaluation.as_ref().map(Registration::to_value)),
     )
     .await
 }

@@ -149,6 +149,12 @@ async fn h29_fields_that_are_not_the_callers_to_set_and_wrong_values_are_refused
             json!({ "access_token_ttl_seconds": 86401 }),
             json!({ "access_token_alg": "HS256" }),
             json!({ "name": "" }),
+            json!({ "evaluation": { "actions": [], "resources": ["*"] } }),
+            json!({ "evaluation": { "actions": ["user"], "resources": ["*"] } }),
+            json!({ "evaluation": { "actions": ["*"], "resources": ["a//b"] } }),
+            json!({ "evaluation": { "actions": ["*"] } }),
+            json!({ "evaluation": { "actions": ["*"], "resources": ["*"], "context_keys": ["aws:SourceIp"] } }),
+            json!({ "evaluation": { "actions": ["*"], "resources": ["*"], "everything": true } }),
         ] {
             let mut body = new_client();
             for (name, value) in change.as_object().unwrap() {
@@ -344,5 +350,90 @@ async fn clients_are_filtered_sorted_narrowed_and_counted() {
             let refused = call(&world, &token, Method::GET, &format!("{CLIENTS}?{query}"), None, None).await;
             assert_eq!(refused.json()["code"], code, "{query}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_registered_as_an_enforcement_point_and_only_one_that_acts_for_itself() {
+    for world in World::both().await {
+        world.give_role(&world.maria, "SUPER_ADMIN").await;
+        let token = api_token(&world).await;
+        let point = json!({
+            "actions": ["bill:*"], "resources": ["bill:*"], "context_keys": ["channel"], "end_user_address": true,
+        });
+        let mut body = new_client();
+        body["evaluation"] = point.clone();
+
+        let made = call(&world, &token, Method::POST, CLIENTS, None, Some(body)).await;
+        assert_eq!((made.status, &made.json()["evaluation"]), (StatusCode::CREATED, &point), "{}", made.body);
+        let path = format!("{CLIENTS}/{}", made.json()["id"].as_str().unwrap());
+        let id = base::id::ClientId::parse(made.json()["id"].as_str().unwrap()).unwrap();
+        let known = async || {
+            let (cx, tenant) = (world.system(), world.tenant.id.clone());
+            let mut rx = cx.read(&cx.purpose(Purpose::Resolve)).await.unwrap();
+            let row = authz::principals::find(&mut rx, &tenant, &id.cast()).await.unwrap().unwrap();
+            row.registration.map(|registration| registration.to_value())
+        };
+        assert_eq!(known().await, Some(point.clone()), "the decision point knows it from the same commit");
+
+        let mut etag = made.headers["etag"].to_str().unwrap().to_owned();
+        for (patch, expected) in [
+            (json!({ "name": "Bills" }), Some(point.clone())),
+            (
+                json!({ "evaluation": { "actions": ["bill:read"], "resources": ["*"] } }),
+                Some(json!({ "actions": ["bill:read"], "resources": ["*"] })),
+            ),
+            (json!({ "evaluation": null }), None),
+        ] {
+            let answer = call(&world, &token, Method::PATCH, &path, Some(&etag), Some(patch)).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+            assert_eq!(known().await, expected);
+            etag = answer.headers["etag"].to_str().unwrap().to_owned();
+        }
+
+        let wrong = json!({ "evaluation": { "actions": ["bill:*"], "resources": ["*", "${aws:username}"] } });
+        let refused = call(&world, &token, Method::PATCH, &path, Some(&etag), Some(wrong)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.json()["errors"][0]["pointer"], "/evaluation/resources/1");
+        let mut public = new_client();
+        public["client_id"] = json!("app");
+        public["client_authentication_methods"] = json!(["none"]);
+        public["authorization_grant_types"] = json!(["authorization_code"]);
+        public["redirect_uris"] = json!(["https://app.example/cb"]);
+        public["evaluation"] = point.clone();
+        let refused = call(&world, &token, Method::POST, CLIENTS, None, Some(public)).await;
+        assert_eq!(refused.json()["errors"][0]["code"], "evaluation_without_client_credentials");
+    }
+}
+
+#[tokio::test]
+async fn h29_nobody_widens_the_registration_of_a_client_that_holds_more_than_they_do() {
+    for world in World::both().await {
+        world
+            .execute(
+                Sql::new(
+                    "INSERT INTO roles (id, tenant_id, name, code, permissions) \
+                     VALUES ('keeper', $1, 'Keeper', 'KEEPER', $2)",
+                )
+                .bind(&world.tenant.id)
+                .bind(json!(["oauth2:read", "oauth2:update"])),
+            )
+            .await;
+        world.give_role(&world.maria, "KEEPER").await;
+        let robot: String =
+            world.one(Sql::new("SELECT id FROM oauth2_clients WHERE client_id = 'robot'")).await;
+        world.give_role(&base::id::UserId::parse(&robot).unwrap(), "SUPER_ADMIN").await;
+        let token = api_token(&world).await;
+        let wide = json!({ "evaluation": { "actions": ["*"], "resources": ["*"] } });
+
+        let path = format!("{CLIENTS}/{robot}");
+        let refused = call(&world, &token, Method::PATCH, &path, Some("*"), Some(wide)).await;
+
+        assert_eq!(
+            (refused.status, &refused.json()["code"]),
+            (StatusCode::FORBIDDEN, &json!("escalation")),
+            "{}",
+            refused.body
+        );
     }
 }

@@ -172,3 +172,74 @@ fn a_token_of_one_tenant_is_nothing_in_another() {
         assert_eq!(refused.json()["code"], "invalid_token");
     }
 }
+
+#[test]
+fn a_service_asks_only_about_what_it_is_registered_for() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let token = server.reporting_token();
+        let ask = |body: &Value| server.post_json("/t/acme/access/v1/evaluation", Some(&token), body);
+
+        let refused = ask(&evaluation("alice", "payroll:Read", "docs/plan-2026")).expect(403).json();
+        assert_eq!(refused["code"], "action_not_registered", "{refused}");
+        assert!(refused["decision"].is_string(), "{refused}");
+        let mut foreign = evaluation("alice", "document:Read", "docs/plan-2026");
+        foreign["resource"]["type"] = json!("payslip");
+        assert_eq!(ask(&foreign).expect(403).json()["code"], "resource_not_registered");
+        let mut context = evaluation("alice", "document:Read", "docs/plan-2026");
+        context["context"] = json!({ "weather": "fine" });
+        assert_eq!(ask(&context).expect(403).json()["code"], "context_key_not_registered");
+        context["context"] = json!({ "aws:SourceIp": "10.0.0.1" });
+        assert_eq!(ask(&context).expect(400).json()["code"], "reserved_context_key");
+
+        // Of several questions each has its own answer.
+        let batch = server
+            .post_json(
+                "/t/acme/access/v1/evaluations",
+                Some(&token),
+                &json!({
+                    "subject": { "type": "user", "id": "alice" },
+                    "resource": { "type": "document", "id": "docs/plan-2026" },
+                    "evaluations": [
+                        { "action": { "name": "document:Read" } },
+                        { "action": { "name": "payroll:Read" } },
+                    ],
+                }),
+            )
+            .expect(200)
+            .json();
+        assert_eq!(batch["evaluations"][0]["decision"], true, "{batch}");
+        let second = &batch["evaluations"][1];
+        assert_eq!(
+            (&second["decision"], &second["context"]["error"]["status"]),
+            (&json!(false), &json!(403))
+        );
+        assert_eq!(second["context"]["error"]["code"], "action_not_registered");
+        let about_itself = json!({
+            "subject": { "type": "client", "id": "acme-reporting" },
+            "action": { "name": "payroll:Read" },
+            "resource": { "type": "payslip", "id": "7" },
+        });
+        assert_eq!(ask(&about_itself).expect(200).json()["decision"], false);
+    }
+}
+
+#[test]
+fn whoever_asks_too_much_is_told_when_to_come_back() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let token = server.user_token("acme", "bob", "Bobby-canary-pass-2");
+        let one = evaluation("bob", "document:Read", "docs/plan-2026");
+        let batch = json!({ "evaluations": vec![one; 100] });
+        let ask = || server.post_json("/t/acme/access/v1/evaluations", Some(&token), &batch);
+
+        // 500 at once and 100 a second: an eighth batch within the first second is too much.
+        let refused = (0..50).map(|_| ask()).find(|answer| answer.status != 200).expect("a refusal");
+
+        assert_eq!(refused.status, 429, "{}", refused.text);
+        assert_eq!(refused.json()["code"], "too_many_questions");
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        assert_eq!(refused.header("ratelimit-policy"), Some("\"others\";q=500;w=5"));
+        assert!(refused.header("ratelimit").unwrap().starts_with("\"others\";r="), "the limit is named");
+    }
+}
