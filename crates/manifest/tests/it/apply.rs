@@ -69,9 +69,9 @@ async fn what_a_client_is_an_enforcement_point_for_is_set_changed_and_taken_away
             ("{ actions: ['document:*'], resources: ['document:*'] }", "nothing to change\n"),
             (
                 "{ actions: ['document:read'], resources: ['*'], context_keys: [channel] }",
-                "~ client acme-reporting: evaluation: ",
+                "~ client acme-reporting\n    evaluation:\n",
             ),
-            ("null", "~ client acme-reporting: evaluation: "),
+            ("null", "~ client acme-reporting\n    evaluation:\n"),
         ] {
             let answer = world.apply(&world.host(), &client(evaluation)).await;
             assert!(answer.diff.starts_with(diff), "{}", answer.diff);
