@@ -4,6 +4,7 @@ mod apply;
 mod host;
 mod http;
 mod login;
+mod tenant;
 mod user;
 
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ enum Command {
     Login(login::LoginArguments),
     /// Prints an access token of whoever signed in, for scripts.
     Token(login::TokenArguments),
+    /// Manages tenants, over HTTP as whoever signed in.
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
     /// Manages the people of a tenant: over the network, and passwords on this host.
     #[command(subcommand)]
     User(User),
@@ -176,6 +180,7 @@ fn dispatch(cli: Cli, begun: Instant) -> Result<(), Failure> {
         Command::Apply(ref arguments) if !arguments.host => return apply::apply_remote(arguments, &env),
         Command::Export(ref arguments) if !arguments.host => return apply::export_remote(arguments, &env),
         Command::Login(arguments) => return login::login(&arguments, &env),
+        Command::Tenant(ref command) => return tenant::run(command, &env),
         Command::Token(arguments) => return login::token(&arguments, &env),
         Command::User(User::Remote(ref command)) => return user::run(command, &env),
         _ => {}
@@ -206,6 +211,7 @@ fn dispatch(cli: Cli, begun: Instant) -> Result<(), Failure> {
             Command::Openapi => host::openapi(&config).await,
             Command::Login(_)
             | Command::Token(_)
+            | Command::Tenant(_)
             | Command::User(User::Remote(_))
             | Command::Configuration(_) => Ok(()),
         }

@@ -22,13 +22,13 @@ const SECRET_BYTES_MAX: u64 = 4096;
 pub(crate) struct Remote {
     /// The server; default SIGNET_URL, then http://localhost:8080.
     #[arg(long)]
-    url: Option<String>,
+    pub(super) url: Option<String>,
     /// The tenant whose user you are; platform administrators are users of `default`.
     #[arg(long = "as", value_name = "TENANT", default_value = directory::DEFAULT_TENANT_CODE)]
-    tenant: String,
+    pub(super) tenant: String,
     /// An access token with the scope `signet`; default SIGNET_TOKEN, then what `signet login` kept.
     #[arg(long, hide_env_values = true)]
-    token: Option<String>,
+    pub(super) token: Option<String>,
 }
 
 /// What `signet apply` takes.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, BOTH, Browser, Server};
+use crate::harness::{Answer, BOTH, Browser, Database, Server};
 
 const PASSWORD: &str = "Hank-canary-pass-7";
 
@@ -112,4 +112,48 @@ fn a_tenant_that_is_not_active_lets_nobody_in_and_says_why_to_the_platform_only(
         step("activate").expect(200);
         call(&server, &hank, "GET", "/t/globex/api/v1/tenant", None).expect(200);
     }
+}
+
+#[test]
+fn tenants_are_managed_from_the_command_line_with_exit_codes_that_tell() {
+    let server = Server::fresh(Database::Sqlite);
+    server.set_admin_password();
+    let token = server.admin_token();
+    let run = |arguments: &[&str], token: &str| {
+        let remote = ["--url", server.url.as_str(), "--token", token];
+        let arguments: Vec<&str> = ["tenant"].iter().chain(arguments).chain(&remote).copied().collect();
+        let output = server.place.run(&arguments);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+
+    let made = run(&["create", "globex", "--name", "Globex", "--admin", "hank"], &token);
+    assert!(
+        made.0 == 0 && made.1.contains("globex") && made.1.contains("/t/globex/recover?token="),
+        "{made:?}"
+    );
+    let listed = run(&["list", "--output", "json"], &token);
+    let listed: Value = serde_json::from_str(&listed.1).unwrap();
+    let codes: Vec<&str> = listed.as_array().unwrap().iter().map(|t| t["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["default", "globex"]);
+    let yaml = run(&["show", "globex", "--output", "yaml"], &token);
+    assert!(yaml.1.contains("code: globex") && yaml.1.contains("status: active"), "{yaml:?}");
+
+    for (arguments, status) in [
+        (&["delete", "globex", "--yes"][..], 1),
+        (&["suspend", "globex"], 0),
+        (&["delete", "globex"], 2),
+        (&["delete", "globex", "--yes"], 0),
+        (&["cancel-deletion", "globex"], 0),
+        (&["activate", "globex"], 0),
+        (&["show", "nobody"], 4),
+        (&["create", "globex"], 1),
+        (&["list", "--filter", "status eq"], 1),
+        (&["show", "globex\" or code pr or code eq \""], 1),
+    ] {
+        let outcome = run(arguments, &token);
+        assert_eq!(outcome.0, status, "{arguments:?}: {outcome:?}");
+        assert_eq!(outcome.0 == 0, outcome.2.is_empty(), "{arguments:?}: {outcome:?}");
+    }
+    assert_eq!(run(&["list"], "no-token").0, 3);
 }
