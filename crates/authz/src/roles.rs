@@ -168,6 +168,9 @@ pub async fn update_role_in(
         check_grant_any(cx, permit, "changing the permissions or the parent of a role").await?;
     }
     check_texts(change.name.as_deref(), change.description.as_ref().and_then(Option::as_deref))?;
+    if change.parent_id.is_some() {
+        store::lock_tree(tx, &tenant).await?;
+    }
     let mut role = store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("role"))?;
     if version.is_some_and(|read| read != role.version) {
         return Err(Error::Stale);

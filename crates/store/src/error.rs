@@ -85,9 +85,12 @@ fn classify(refusal: &dyn sqlx::error::DatabaseError) -> Option<StoreError> {
         ErrorKind::ForeignKeyViolation => Some(StoreError::Reference),
         ErrorKind::CheckViolation => Some(StoreError::Check(refusal.message().to_owned())),
         // SQLITE_BUSY and its extended forms; PostgreSQL lock_not_available, too_many_connections, and
-        // query_canceled, which is a statement that took longer than it may.
+        // query_canceled, which is a statement that took longer than it may; serialization_failure and
+        // deadlock_detected, where another transaction went on: whoever asks again comes through.
         _ => match code.as_deref() {
-            Some("5" | "261" | "517" | "6" | "55P03" | "53300" | "57014") => Some(StoreError::Busy),
+            Some("5" | "261" | "517" | "6" | "55P03" | "53300" | "57014" | "40001" | "40P01") => {
+                Some(StoreError::Busy)
+            }
             // RAISE(ABORT) in SQLite; RAISE EXCEPTION and integrity errors in PostgreSQL.
             Some("1811" | "P0001" | "23514" | "23000") => {
                 Some(StoreError::Check(refusal.message().to_owned()))

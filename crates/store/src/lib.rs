@@ -13,6 +13,7 @@
 pub mod audit;
 mod error;
 pub mod list;
+pub mod lock;
 pub mod migrate;
 mod migrations;
 pub mod outbox;

@@ -308,3 +308,10 @@ pub(super) async fn links_deny(rx: &mut Rx, tenant: &TenantId, role: &RoleId) ->
     let found: i64 = rx.one(sql.bind(tenant).bind(role)).await?;
     Ok(found > 0)
 }
+
+/// Makes other changes of parents in the tenant wait. The trigger takes the same lock, but only once it holds
+/// the row, which another's check of its parent may be waiting for.
+pub(super) async fn lock_tree(tx: &mut Tx, tenant: &TenantId) -> Result<()> {
+    ::store::lock::hold(tx, &format!("roles.parent_id:{tenant}")).await?;
+    Ok(())
+}

@@ -244,7 +244,7 @@ async fn two_parents_that_would_close_a_ring_do_not_both_succeed() {
     for world in World::both().await {
         let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
         let cx = world.cx_of(&world.acme, &root, "root");
-        for round in 0..5 {
+        for round in 0..20 {
             let one = roles::create_role(&cx, new_role(&format!("ONE{round}"))).await.unwrap();
             let two = roles::create_role(&cx, new_role(&format!("TWO{round}"))).await.unwrap();
             let under = |parent: &RoleId| RoleChange {

@@ -193,7 +193,7 @@ async fn a_global_permission_is_linked_with_the_policys_effect_and_stays_while_i
         assert_eq!(code(again), "name_taken");
         assert_eq!(code(global::create(root, "document:fly".to_owned(), None).await), "denied");
         let listed = global::page(root, &Listing::first(10)).await.unwrap();
-        assert_eq!(listed.items, [made.clone()]);
+        assert_eq!(listed.items, std::slice::from_ref(&made));
 
         links::link(root, policy, &Link::Global(made.id.clone())).await.unwrap();
         links::link(root, policy, &Link::Resource(docs.clone())).await.unwrap();
