@@ -3,7 +3,7 @@
 //! Same words and same work for a name that nobody has, a wrong password, a person who is locked,
 //! disabled or without a password, and text that cannot be a password: one look-up, one bcrypt, one
 //! answer (requirements B2.13). In a tenant with imported hashes that were not used yet, each attempt also
-//! verifies one of those: the person's, or another's of the tenant (ADR 0019).
+//! verifies one of those: the person's, or another's of the tenant (ADR 0018).
 
 use authz::{Cx, Event, Purpose, Target};
 use base::Secret;

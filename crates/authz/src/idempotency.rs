@@ -2,7 +2,7 @@
 //!
 //! A row of `idempotency_keys` is *claimed* by the first transaction of the request that changes
 //! something, before that transaction does anything else, and committed with it; the answer is added
-//! afterwards. So a change exists exactly where its claim does (ADR 0016 says what follows when a process
+//! afterwards. So a change exists exactly where its claim does (ADR 0017 says what follows when a process
 //! dies in between).
 //!
 //! INVARIANT: two requests with one key never both change something: on one node the second waits for

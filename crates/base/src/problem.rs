@@ -67,7 +67,7 @@ pub struct RateLimit {
 pub struct Problem {
     kind: Kind,
     code: &'static str,
-    detail: String,
+    detail: Box<str>,
     errors: Vec<FieldError>,
     retry_after_seconds: Option<u32>,
     rate_limit: Option<Box<RateLimit>>,
@@ -82,7 +82,7 @@ impl Problem {
         Self {
             kind,
             code,
-            detail: detail.into(),
+            detail: detail.into().into_boxed_str(),
             errors: Vec::new(),
             retry_after_seconds: None,
             rate_limit: None,

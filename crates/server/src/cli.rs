@@ -83,6 +83,7 @@ enum Migrate {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one of these is made, once in a process")]
 enum User {
     #[command(flatten)]
     Remote(user::UserCommand),

@@ -1,6 +1,6 @@
 //! `Idempotency-Key` on the POSTs of our own API: reads the key and the body, lets one request through,
 //! keeps its answer without what is secret in it, and answers the same request again. The rules are
-//! `authz::idempotency`'s; ADR 0016 says what happens when a process dies in between.
+//! `authz::idempotency`'s; ADR 0017 says what happens when a process dies in between.
 
 use std::sync::Arc;
 use std::time::Duration;

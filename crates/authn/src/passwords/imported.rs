@@ -1,5 +1,5 @@
 //! Hashes that another system made: read with limits, verified, and replaced by our own at the first
-//! sign-in (ADR 0019).
+//! sign-in (ADR 0018).
 //!
 //! Only schemes that are slow by design, with bounded work: bcrypt, and PBKDF2 with SHA-256 or SHA-512 in
 //! the forms of Django and passlib. Everything else is refused when it is imported.

@@ -233,8 +233,8 @@ fn list(arguments: &ListArguments, env: &BTreeMap<String, String>) -> Result<(),
     if arguments.remote.output != Output::Table {
         return print_value(&page, arguments.remote.output);
     }
-    print(&table(page["items"].as_array().map(Vec::as_slice).unwrap_or_default()));
-    if let Some(next) = page["next"].as_str() {
+    print(&table(items(&page)));
+    if let Some(next) = page.get("next").and_then(Value::as_str) {
         say(&format!("there may be more: --cursor {next}"));
     }
     Ok(())
@@ -357,7 +357,7 @@ impl Server {
             return Ok(id.to_owned());
         }
         let found = if deleted { self.find_deleted(user)? } else { self.find(user)? };
-        let id = found["id"].as_str().map(str::to_owned);
+        let id = found.get("id").and_then(Value::as_str).map(str::to_owned);
         id.ok_or_else(|| Failure::Failed("the server's answer has no id".to_owned()))
     }
 
@@ -366,16 +366,21 @@ impl Server {
         let filter = format!("username eq {} and status eq \"deleted\"", json!(user));
         let limit = NAMESAKES_MAX.to_string();
         let page = self.call("GET", &[], &[("filter", &filter), ("limit", &limit)], None)?;
-        match page["items"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        match items(&page) {
             [] => Err(Failure::NotFound(format!("nobody who is deleted was called `{user}`"))),
             [one] => Ok(one.clone()),
             several => {
-                let ids: Vec<_> = several.iter().filter_map(|user| user["id"].as_str()).collect();
+                let ids: Vec<_> = several.iter().filter_map(|user| user.get("id")?.as_str()).collect();
                 let ids = ids.join("\n  id:");
                 Err(Failure::Failed(format!("several who are deleted were called `{user}`:\n  id:{ids}")))
             }
         }
     }
+}
+
+/// The members of a page.
+fn items(page: &Value) -> &[Value] {
+    page.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 fn show_one(user: &Value, output: Output) -> Result<(), Failure> {

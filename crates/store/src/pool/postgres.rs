@@ -3,7 +3,7 @@
 //! A statement of a tenant runs as the role `app_user` with the tenant in the setting `signet.tenant`, which
 //! row-level security compares every row with; a statement of the platform runs as `app_platform`. Both are
 //! set for the whole session, outside of transactions, and only when they change: a connection that last
-//! served the tenant is preferred to others (ADR 0020).
+//! served the tenant is preferred to others (ADR 0019).
 //!
 //! INVARIANT: `carries` says what the server confirmed. It is none from before a change of scope is sent
 //! until it is answered, so a connection whose change was cut short is never taken to carry anything.
