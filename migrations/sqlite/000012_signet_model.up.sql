@@ -981,7 +981,7 @@ ALTER TABLE audit_logs ADD COLUMN leaf_hash BLOB
 CREATE INDEX idx_audit_logs_tenant_created_id
     ON audit_logs (tenant_id, created_at DESC, id DESC);
 CREATE INDEX idx_audit_logs_tenant_user_created
-    ON audit_logs (tenant_id, user_id, created_at DESC);
+    ON audit_logs (tenant_id, user_id, created_at DESC, id DESC);
 
 -- -------------------------------------------------------------- idempotency
 
