@@ -11,6 +11,7 @@
 
 mod baseline;
 mod capture;
+mod data;
 mod database;
 mod http;
 mod machine;
@@ -79,7 +80,9 @@ enum What {
     Start,
     /// CPU per operation, rate, latency.
     Http,
-    /// Everything (the default).
+    /// Look-ups, pages and searches over millions of rows.
+    Data(data::Arguments),
+    /// Time to ready, memory, CPU per operation (the default).
     All,
     /// The process of bare handlers; the harness starts it.
     #[command(hide = true)]
@@ -167,6 +170,16 @@ async fn run(options: &Options) -> Outcome {
     let cores = Cores::divide()?;
     let parent = options.directory.clone().unwrap_or_else(std::env::temp_dir);
     let directory = Directory::make(&parent)?;
+    if let Some(What::Data(arguments)) = &options.what {
+        let url = options.postgres_url.as_deref();
+        let report = data::run(arguments, options.database, url, &binary, &directory.0, &cores).await?;
+        let given: Vec<String> = std::env::args().skip(1).collect();
+        println!("`cargo xtask bench {}`, {:.0} s\n", given.join(" "), begun.elapsed().as_secs_f64());
+        for line in facts.iter().map(|fact| format!("- {fact}")).chain(report) {
+            println!("{line}");
+        }
+        return Ok(());
+    }
     let mut report = Vec::new();
     let (mut start_rows, mut operations, mut passwords, mut notes) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());

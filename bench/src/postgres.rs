@@ -21,10 +21,20 @@ impl Server {
     ///
     /// Fails if the server is not a process of this machine: its CPU time could not be read.
     pub(crate) async fn open(url: Option<&str>, directory: &Path, cores: &Cores) -> Outcome<Self> {
+        Self::with_settings(url, directory, cores, &["shared_buffers", "128MB"]).await
+    }
+
+    /// The same, with these settings of a cluster that is made: names and values in turn.
+    pub(crate) async fn with_settings(
+        url: Option<&str>,
+        directory: &Path,
+        cores: &Cores,
+        settings: &[&str],
+    ) -> Outcome<Self> {
         let (url, own) = match url {
             Some(url) => (url.trim_end_matches('/').to_owned(), None),
             None => {
-                let (url, binaries, data) = start(directory, cores)?;
+                let (url, binaries, data) = start(directory, cores, settings)?;
                 (url, Some((binaries, data)))
             }
         };
@@ -103,7 +113,7 @@ impl Drop for Server {
     }
 }
 
-fn start(directory: &Path, cores: &Cores) -> Outcome<(String, PathBuf, PathBuf)> {
+fn start(directory: &Path, cores: &Cores, settings: &[&str]) -> Outcome<(String, PathBuf, PathBuf)> {
     let binaries =
         binaries().ok_or("PostgreSQL is not installed: install it, or set SIGNET_BENCH_POSTGRES_URL")?;
     let data = directory.join("postgres");
@@ -121,8 +131,10 @@ fn start(directory: &Path, cores: &Cores) -> Outcome<(String, PathBuf, PathBuf)>
             .arg(&cluster)
             .stdout(Stdio::null()),
     )?;
-    let options =
-        format!("-p {port} -k {} -c listen_addresses=127.0.0.1 -c shared_buffers=128MB", data.display());
+    let mut options = format!("-p {port} -k {} -c listen_addresses=127.0.0.1", data.display());
+    for setting in settings.chunks(2) {
+        options.push_str(&format!(" -c {}", setting.join("=")));
+    }
     let mut command = as_postgres(&binaries.join("pg_ctl"));
     command.arg("-D").arg(&cluster).args(["-w", "-o", &options, "-l"]).arg(data.join("log")).arg("start");
     command.stdout(Stdio::null());

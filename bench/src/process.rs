@@ -75,6 +75,18 @@ impl Site {
         Server::start("signet serve", command, self.port, "/readyz", &self.directory.join("signet.log"))
     }
 
+    /// Runs `signet migrate up`.
+    pub(crate) fn migrate(&self) -> Outcome {
+        let mut command = self.command();
+        command.args(["migrate", "up"]).stdin(Stdio::null());
+        let output = command.output().map_err(|e| format!("signet migrate up: {e}"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(format!("signet migrate up: {}\n{}", output.status, said.trim_end()))
+    }
+
     /// Runs `signet apply FILE --host` with the secrets that the file names.
     pub(crate) fn apply(&self, file: &Path, secrets: &[(&str, &str)]) -> Outcome {
         let mut command = self.command();
