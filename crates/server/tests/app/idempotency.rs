@@ -11,6 +11,7 @@ const HARMLESS: &[&str] = &[
     "access_token_alg",
     "access_token_ttl_seconds",
     "avatar_url",
+    "context_keys",
     "id_token_signed_response_alg",
     "must_change_password",
     "password_changed_at",
