@@ -40,17 +40,17 @@ pub async fn seed(services: &Services, config: &Config, acceptance: bool) -> Res
     let by_link = (config.public_url_given || config.is_postgres())
         && config.bootstrap_password.is_none()
         && !acceptance;
-    let hash = if by_link {
-        services.authn.unusable_hash()
-    } else {
+    let platform = services.core.system(Place::Platform);
+    let admin = async {
+        if by_link {
+            return services.authn.unusable_hash();
+        }
         services.authn.hash_password(Secret::new(DEFAULT_PASSWORD.to_owned())).await
     };
+    // Secrets are made and hashed before the transaction, side by side: inside it, only SQL is awaited.
+    let (hash, clients) = tokio::join!(admin, DefaultClients::prepare(services.oidc.secrets(), &platform));
     let hash = hash.map_err(|e| start_error("default admin", e))?;
-    let platform = services.core.system(Place::Platform);
-    // Secrets are made and hashed before the transaction: inside it, only SQL is awaited.
-    let clients = DefaultClients::prepare(services.oidc.secrets(), &platform)
-        .await
-        .map_err(|e| start_error("default clients", e))?;
+    let clients = clients.map_err(|e| start_error("default clients", e))?;
     match write(services, config, &platform, hash, &clients).await {
         Ok(()) => {}
         // Another node was faster: its data is the data.
