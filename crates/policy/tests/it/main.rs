@@ -3,6 +3,11 @@
 
 mod decisions;
 mod documents;
+mod generate;
+mod known;
+mod laws;
+mod naive;
 mod names;
 mod oracle;
 mod parser_fuzz;
+mod world;
