@@ -20,6 +20,7 @@
 //! [`document`] (from JSON to statements), [`snapshot`] (from roles to a decision).
 
 pub mod document;
+pub mod expression;
 pub mod name;
 pub mod pattern;
 pub mod snapshot;

@@ -3,6 +3,7 @@
 
 mod decisions;
 mod documents;
+mod expressions;
 mod generate;
 mod known;
 mod laws;
