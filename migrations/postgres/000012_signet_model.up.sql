@@ -245,6 +245,14 @@ CREATE TABLE principals (
     CONSTRAINT ck_principals_status CHECK (status IN ('active', 'inactive'))
 );
 CREATE UNIQUE INDEX uq_principals_tenant_id_id ON principals (tenant_id, id);
+-- People who are there already, and clients that act for themselves.
+INSERT INTO principals (id, tenant_id, kind, status)
+SELECT id, tenant_id, 'user', CASE status WHEN 'ACTIVE' THEN 'active' ELSE 'inactive' END FROM users;
+INSERT INTO principals (id, tenant_id, kind, status)
+SELECT id, tenant_id, 'client', CASE status WHEN 'ACTIVE' THEN 'active' ELSE 'inactive' END
+FROM oauth2_clients c
+WHERE authorization_grant_types @> '["client_credentials"]'
+    AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = c.id);
 
 -- -------------------------------------------------------------------- roles
 

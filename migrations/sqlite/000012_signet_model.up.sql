@@ -305,6 +305,14 @@ CREATE TABLE principals (
     CONSTRAINT ck_principals_status CHECK (status IN ('active', 'inactive'))
 ) STRICT;
 CREATE UNIQUE INDEX uq_principals_tenant_id_id ON principals (tenant_id, id);
+-- People who are there already, and clients that act for themselves.
+INSERT INTO principals (id, tenant_id, kind, status)
+SELECT id, tenant_id, 'user', CASE status WHEN 'ACTIVE' THEN 'active' ELSE 'inactive' END FROM users;
+INSERT INTO principals (id, tenant_id, kind, status)
+SELECT id, tenant_id, 'client', CASE status WHEN 'ACTIVE' THEN 'active' ELSE 'inactive' END
+FROM oauth2_clients c
+WHERE EXISTS (SELECT 1 FROM json_each(c.authorization_grant_types) g WHERE g.value = 'client_credentials')
+    AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = c.id);
 
 -- -------------------------------------------------------------------- roles
 
