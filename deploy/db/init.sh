@@ -7,8 +7,8 @@ usage() {
     cat <<'TEXT'
 usage: init.sh [options]
 
-Makes, where they are absent, the roles owner, app_user, app_platform and audit_ro, a login for the service, and
-the database; then runs `signet migrate up --seed`, the one runner and the one seeder. Run it again at any time:
+Makes, where they are absent, the roles owner, app_user, app_platform, audit_ro and audit_retention, a login for the
+service, and the database; then runs `signet migrate up --seed`, the one runner and the one seeder. Run it again at any time:
 what is there is left alone.
 
   -h, --help              this text
@@ -81,7 +81,7 @@ for name in "$user" "$database" "$service"; do
         fail "\`$name\` is no name for a role or database here: expected letters, digits, _ . -" 2
 done
 case $service in
-    owner|app_user|app_platform|audit_ro|"$user")
+    owner|app_user|app_platform|audit_ro|audit_retention|"$user")
         fail "the service needs a login of its own, not \`$service\`" 2 ;;
 esac
 command -v psql >/dev/null || fail "psql is not installed: install the client of PostgreSQL 15 or later"
@@ -101,7 +101,7 @@ version=$(ask 'SHOW server_version_num') || fail "the server at $host:$port does
 [ "$(ask 'SELECT rolsuper OR (rolcreaterole AND rolcreatedb) FROM pg_roles WHERE rolname = current_user')" = t ] ||
     fail "\`$user\` may not make roles and databases: use an administrator of the server"
 
-missing_roles=$(ask "SELECT string_agg(r, ', ') FROM unnest(ARRAY['owner', 'app_user', 'app_platform', 'audit_ro']) r
+missing_roles=$(ask "SELECT string_agg(r, ', ') FROM unnest(ARRAY['owner', 'app_user', 'app_platform', 'audit_ro', 'audit_retention']) r
     WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = r)")
 has_service=$(ask "SELECT count(*) FROM pg_roles WHERE rolname = :'service'")
 has_database=$(ask "SELECT count(*) FROM pg_database WHERE datname = :'database'")
@@ -144,7 +144,7 @@ DO $$
 DECLARE
     v_role text;
 BEGIN
-    FOREACH v_role IN ARRAY ARRAY['owner', 'app_user', 'app_platform', 'audit_ro'] LOOP
+    FOREACH v_role IN ARRAY ARRAY['owner', 'app_user', 'app_platform', 'audit_ro', 'audit_retention'] LOOP
         IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = v_role) THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', v_role);
@@ -200,7 +200,7 @@ WHERE datname = :'database' AND NOT EXISTS (
     SELECT 1 FROM pg_db_role_setting s WHERE s.setdatabase = d.oid AND s.setrole = 0
         AND 'TimeZone=UTC' = ANY (s.setconfig)) \gexec
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
-GRANT CONNECT ON DATABASE :"database" TO :"service", audit_ro;
+GRANT CONNECT ON DATABASE :"database" TO :"service", audit_ro, audit_retention;
 SQL
 
 if $skip_migration; then

@@ -2,6 +2,11 @@
 -- have them too. The service cannot run on this schema: its roles have no rights.
 DROP FUNCTION search_users(jsonb, text, text, text, bigint);
 
+ALTER FUNCTION drop_old_partitions(integer) SECURITY INVOKER;
+ALTER FUNCTION detach_partition(date) SECURITY INVOKER;
+ALTER FUNCTION attach_partition(date) SECURITY INVOKER;
+REVOKE EXECUTE ON FUNCTION drop_old_partitions(integer), detach_partition(date),
+    attach_partition(date), get_partition_stats() FROM audit_retention;
 ALTER FUNCTION create_audit_partition(date) SECURITY INVOKER;
 ALTER FUNCTION create_next_month_partition() SECURITY INVOKER;
 ALTER FUNCTION create_future_partitions(integer) SECURITY INVOKER;
@@ -25,6 +30,6 @@ BEGIN
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database());
 END
 $$;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM app_user, app_platform, audit_ro;
-REVOKE USAGE ON SCHEMA public FROM app_user, app_platform, audit_ro;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM app_user, app_platform, audit_ro, audit_retention;
+REVOKE USAGE ON SCHEMA public FROM app_user, app_platform, audit_ro, audit_retention;
 DROP FUNCTION protect_tenant_table(regclass, text);

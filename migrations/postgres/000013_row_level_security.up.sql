@@ -6,7 +6,7 @@
 -- by the runner where the login may. Row-level security is enabled and not forced:
 -- it binds app_user and app_platform, and not the owner, who migrates.
 
-GRANT USAGE ON SCHEMA public TO app_user, app_platform, audit_ro;
+GRANT USAGE ON SCHEMA public TO app_user, app_platform, audit_ro, audit_retention;
 DO $$
 BEGIN
     EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
@@ -47,10 +47,12 @@ REVOKE ALL ON tenant_tombstones FROM app_user;
 REVOKE UPDATE, DELETE ON tenant_tombstones FROM app_platform;
 
 -- Evidence is added and read. Partitions have no grants of their own: who reads
--- reads through audit_logs. An auditor reads the whole log and nothing else.
+-- reads through audit_logs. An auditor reads the whole log and nothing else; who
+-- keeps the retention reads it to export it, and notes what was exported.
 REVOKE UPDATE, DELETE ON audit_logs FROM app_user, app_platform;
-GRANT SELECT ON audit_logs TO audit_ro;
-CREATE POLICY auditor ON audit_logs FOR SELECT TO audit_ro USING (true);
+GRANT SELECT ON audit_logs TO audit_ro, audit_retention;
+CREATE POLICY auditor ON audit_logs FOR SELECT TO audit_ro, audit_retention USING (true);
+GRANT SELECT, INSERT, UPDATE ON archive_tasks TO audit_retention;
 
 -- Tables without a tenant: the catalogue is read by all, the rest is the platform's.
 GRANT SELECT ON global_permissions TO app_user;
@@ -59,7 +61,13 @@ GRANT SELECT, INSERT ON key_checks TO app_platform;
 GRANT SELECT, INSERT, UPDATE ON archive_tasks TO app_platform;
 GRANT SELECT ON kms_key_stats, encryption_keys TO app_user, app_platform;
 
--- Partitions are made ahead by the service; only the owner takes evidence out.
+-- Partitions are made ahead by the service. Evidence leaves through these three
+-- functions alone, as audit_retention, which the service's login is no member of.
+ALTER FUNCTION drop_old_partitions(integer) SECURITY DEFINER;
+ALTER FUNCTION detach_partition(date) SECURITY DEFINER;
+ALTER FUNCTION attach_partition(date) SECURITY DEFINER;
+GRANT EXECUTE ON FUNCTION drop_old_partitions(integer), detach_partition(date),
+    attach_partition(date), get_partition_stats() TO audit_retention;
 ALTER FUNCTION create_audit_partition(date) SECURITY DEFINER;
 ALTER FUNCTION create_next_month_partition() SECURITY DEFINER;
 ALTER FUNCTION create_future_partitions(integer) SECURITY DEFINER;

@@ -76,7 +76,12 @@ async fn a_tenants_connection_reaches_no_row_of_another_and_no_table_of_the_plat
         "DELETE FROM audit_logs",
         "CREATE TABLE mine (id text)",
         "SELECT drop_old_partitions(12)",
+        "SELECT detach_partition(date '2026-01-01')",
+        "SELECT attach_partition(date '2026-01-01')",
+        "DROP TABLE audit_logs_2026_01",
+        "ALTER TABLE audit_logs DETACH PARTITION audit_logs_2026_01",
         "SELECT count(*) FROM audit_logs_2026_01",
+        "SET ROLE audit_retention",
     ] {
         let mut tx = db.store.begin_write(Scope::Tenant("t-a"), None).await.unwrap();
         let outcome = tx.execute(Sql::new(statement)).await;
@@ -85,7 +90,14 @@ async fn a_tenants_connection_reaches_no_row_of_another_and_no_table_of_the_plat
     let mut tx = db.store.begin_write(Scope::Tenant("t-a"), None).await.unwrap();
     assert_eq!(tx.execute(Sql::new("DELETE FROM users WHERE id = 'u-b'")).await.unwrap(), 0);
 
-    for statement in ["DELETE FROM audit_logs", "UPDATE audit_logs SET action = 'x'", "TRUNCATE audit_logs"] {
+    for statement in [
+        "DELETE FROM audit_logs",
+        "UPDATE audit_logs SET action = 'x'",
+        "TRUNCATE audit_logs",
+        "SELECT drop_old_partitions(12)",
+        "SELECT detach_partition(date '2026-01-01')",
+        "ALTER TABLE audit_logs DETACH PARTITION audit_logs_2026_01",
+    ] {
         let mut tx = db.store.begin_write(Scope::Platform, None).await.unwrap();
         let outcome = tx.execute(Sql::new(statement)).await;
         assert!(is_refused(&outcome), "{statement}: {outcome:?}");
@@ -121,16 +133,31 @@ async fn each_role_may_do_to_each_table_what_the_list_says() {
            WHERE has_table_privilege(r, c.oid, p)), '-')) \
          FROM pg_class c, unnest(ARRAY['app_user', 'app_platform', 'audit_ro']) WITH ORDINALITY y (r, m) \
          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition \
+         UNION ALL SELECT format('%-26s %-13s %s', c.relname, 'audit_retention', string_agg(lower(p), ' ' ORDER BY n)) \
+         FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) WITH ORDINALITY x (p, n) \
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition \
+         AND has_table_privilege('audit_retention', c.oid, p) GROUP BY c.relname \
          UNION ALL SELECT format('%-26s %-13s %s', 'any partition', r, string_agg(DISTINCT has_table_privilege(r, c.oid, p)::text, ' ')) \
-         FROM pg_class c, unnest(ARRAY['app_user', 'app_platform', 'audit_ro']) r, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p \
+         FROM pg_class c, unnest(ARRAY['app_user', 'app_platform', 'audit_ro', 'audit_retention']) r, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p \
          WHERE c.relispartition AND c.relkind = 'r' GROUP BY r \
-         UNION ALL SELECT format('%-26s %-13s execute', p.proname, r) FROM pg_proc p, unnest(ARRAY['app_user', 'app_platform', 'audit_ro']) r \
+         UNION ALL SELECT format('%-26s %-13s execute', p.proname, r) FROM pg_proc p, \
+         unnest(ARRAY['app_user', 'app_platform', 'audit_ro', 'audit_retention']) r \
          WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace AND has_function_privilege(r, p.oid, 'EXECUTE') ORDER BY 1",
     )
     .await;
 
-    let expected: Vec<&str> = include_str!("privileges.txt").lines().collect();
-    assert_eq!(rows, expected, "found:\n{}", rows.join("\n"));
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/privileges.txt");
+    if std::env::var_os("SIGNET_WRITE_GOLDEN").is_some() {
+        std::fs::write(&path, rows.join("\n") + "\n").unwrap();
+    }
+    let text = std::fs::read_to_string(path).unwrap();
+    let expected: Vec<&str> = text.lines().collect();
+    let gone: Vec<&&str> = expected.iter().filter(|line| !rows.iter().any(|row| row == **line)).collect();
+    let new: Vec<&String> = rows.iter().filter(|row| !expected.contains(&row.as_str())).collect();
+    assert!(
+        gone.is_empty() && new.is_empty(),
+        "run with SIGNET_WRITE_GOLDEN=1 and review the change; gone: {gone:#?}; new: {new:#?}"
+    );
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ const FACTS: [(&str, &str, &str); 12] = [
     ),
     (
         "no role of the service may take evidence away",
-        "SELECT bool_or(has_table_privilege(r, 'audit_logs', p)) FROM unnest(ARRAY['app_user', 'app_platform', 'audit_ro']) r, \
+        "SELECT bool_or(has_table_privilege(r, 'audit_logs', p)) FROM unnest(ARRAY['app_user', 'app_platform', 'audit_ro', 'audit_retention']) r, \
          unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) p",
         "f",
     ),

@@ -1,8 +1,9 @@
 //! What the login of PostgreSQL must be, and the roles that it acts as.
 //!
-//! Four roles without login, the same in every database of a server: `owner` owns every object and runs
+//! Five roles without login, the same in every database of a server: `owner` owns every object and runs
 //! migrations, `app_user` and `app_platform` run statements, `audit_ro` may read the audit log and nothing
-//! else. The login itself needs no right of its own: it is a member of the first three.
+//! else, `audit_retention` may also take whole months out of it once they are archived (ADR 0022). The login
+//! itself needs no right of its own: it is a member of the first three.
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
@@ -13,12 +14,12 @@ use crate::{Result, StoreError};
 /// The role that owns every object.
 pub(crate) const OWNER_ROLE: &str = "owner";
 
-/// Makes the four roles where they are absent. Roles belong to the whole server: two databases that are
+/// Makes the five roles where they are absent. Roles belong to the whole server: two databases that are
 /// made at once make them together.
 const MAKE_ROLES: &str = "DO $$ \
      DECLARE v_role text; \
      BEGIN \
-         FOREACH v_role IN ARRAY ARRAY['owner', 'app_user', 'app_platform', 'audit_ro'] LOOP \
+         FOREACH v_role IN ARRAY ARRAY['owner', 'app_user', 'app_platform', 'audit_ro', 'audit_retention'] LOOP \
              IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = v_role) THEN \
                  BEGIN \
                      EXECUTE format('CREATE ROLE %I NOLOGIN', v_role); \
@@ -29,15 +30,22 @@ const MAKE_ROLES: &str = "DO $$ \
      END $$";
 
 /// What the server says of the login.
-struct Login {
-    name: String,
-    superuser: bool,
-    bypasses: bool,
+pub(crate) struct Login {
+    pub(crate) name: String,
+    pub(crate) superuser: bool,
+    pub(crate) bypasses: bool,
     creates_roles: bool,
     /// Which of the three roles it is no member of; absent roles count.
-    lacking: Vec<&'static str>,
-    /// Whether one of the four roles is absent.
+    pub(crate) lacking: Vec<&'static str>,
+    /// Whether one of the five roles is absent.
     absent: bool,
+}
+
+impl Login {
+    /// Whether it may act as the owner of all objects.
+    pub(crate) fn is_owner(&self) -> bool {
+        !self.lacking.contains(&OWNER_ROLE)
+    }
 }
 
 /// Checks at the opening of a store that the login is one that row-level security binds.
@@ -62,10 +70,11 @@ pub(crate) async fn check(options: &PgConnectOptions, allow_superuser: bool) -> 
     Err(not_a_member(name, &login.lacking))
 }
 
-async fn look(connection: &mut PgConnection) -> Result<Login> {
+/// Asks the server about the login, without changing anything.
+pub(crate) async fn look(connection: &mut PgConnection) -> Result<Login> {
     const LOOK: &str = "SELECT r.rolname::text AS name, r.rolsuper, r.rolbypassrls, r.rolcreaterole, \
          (SELECT count(*) FROM pg_catalog.pg_roles k \
-           WHERE k.rolname IN ('owner', 'app_user', 'app_platform', 'audit_ro')) < 4 AS absent, \
+           WHERE k.rolname IN ('owner', 'app_user', 'app_platform', 'audit_ro', 'audit_retention')) < 5 AS absent, \
          EXISTS (SELECT 1 FROM pg_catalog.pg_roles k WHERE k.rolname = 'owner' AND pg_has_role(r.oid, k.oid, 'MEMBER')) AS owner, \
          EXISTS (SELECT 1 FROM pg_catalog.pg_roles k WHERE k.rolname = 'app_user' AND pg_has_role(r.oid, k.oid, 'MEMBER')) AS app_user, \
          EXISTS (SELECT 1 FROM pg_catalog.pg_roles k WHERE k.rolname = 'app_platform' AND pg_has_role(r.oid, k.oid, 'MEMBER')) AS app_platform \
@@ -96,6 +105,14 @@ fn not_a_member(name: &str, lacking: &[&str]) -> StoreError {
     ))
 }
 
+fn may_not_make_roles(name: &str) -> StoreError {
+    StoreError::Configuration(format!(
+        "the server lacks one of the roles owner, app_user, app_platform, audit_ro and audit_retention, and the \
+         database login `{name}` may not make roles: run `deploy/db/init.sh` as an administrator of the server, \
+         which makes what is absent and leaves the rest alone"
+    ))
+}
+
 /// A connection of its own that acts as the owner of all objects: for migrations.
 ///
 /// Makes the roles where they are absent and the login may; a superuser also hands the database over.
@@ -103,7 +120,7 @@ pub(crate) async fn owner_session(options: &PgConnectOptions) -> Result<PgConnec
     let mut connection = PgConnection::connect_with(options).await?;
     let login = look(&mut connection).await?;
     if login.absent {
-        connection.execute(MAKE_ROLES).await.map_err(|_| not_a_member(&login.name, &login.lacking))?;
+        connection.execute(MAKE_ROLES).await.map_err(|_| may_not_make_roles(&login.name))?;
     }
     if login.superuser {
         connection.execute(HAND_OVER).await?;
