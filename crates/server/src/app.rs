@@ -65,9 +65,9 @@ pub async fn open(config: &Config, migrate: bool) -> Result<Services, StartError
     let store = open_store(config).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     if migrate {
-        store::migrate::up(&store, clock.now()).await.map_err(|e| StartError::Failed(e.to_string()))?;
+        store::migrate::up(&store, clock.now()).await.map_err(schema_error)?;
     } else {
-        store::migrate::verify(&store).await.map_err(|e| StartError::Failed(e.to_string()))?;
+        store::migrate::require(&store).await.map_err(schema_error)?;
     }
     let random: Arc<dyn Random> = Arc::new(OsRandom::new(fill_random));
     let core = Core::with_rates(store, clock, random, config.question_rates)
@@ -80,18 +80,30 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     if !config.is_postgres() {
         make_directory(&config.data_directory)?;
     }
-    let options = StoreOptions {
-        url: config.database_url.clone(),
-        connections_max: config.database_connections,
-        allow_superuser: config.database_allow_superuser,
-    };
-    Store::open(&options).await.map_err(|e| match e {
+    Store::open(&store_options(config)).await.map_err(|e| match e {
         StoreError::Configuration(text) => StartError::Refused(format!("database: {text}")),
         e => {
             let cause = std::error::Error::source(&e).map(|s| format!(" ({s})")).unwrap_or_default();
             StartError::Failed(format!("database: {e}{cause}"))
         }
     })
+}
+
+/// Where the database is.
+pub(crate) fn store_options(config: &Config) -> StoreOptions {
+    StoreOptions {
+        url: config.database_url.clone(),
+        connections_max: config.database_connections,
+        allow_superuser: config.database_allow_superuser,
+    }
+}
+
+/// A schema of another build stops the start for good, as wrong configuration does; what failed may be tried again.
+fn schema_error(error: StoreError) -> StartError {
+    match error {
+        StoreError::OtherSchema(text) => StartError::Refused(format!("database: {text}")),
+        error => StartError::Failed(error.to_string()),
+    }
 }
 
 /// The data directory is this user's alone.

@@ -4,6 +4,7 @@ mod apply;
 mod host;
 mod http;
 mod login;
+mod migrate;
 mod tenant;
 mod user;
 
@@ -34,7 +35,7 @@ enum Command {
     Serve,
     /// Brings the database's schema up or down, or says where it stands.
     #[command(subcommand)]
-    Migrate(Migrate),
+    Migrate(migrate::Migrate),
     /// Makes a tenant and its contents what a YAML file declares.
     Apply(apply::ApplyArguments),
     /// Writes a tenant as the YAML that `apply` reads.
@@ -57,29 +58,6 @@ enum Command {
     Configuration(Configuration),
     /// Prints the OpenAPI 3.1 document of the whole API.
     Openapi,
-}
-
-#[derive(Debug, Subcommand)]
-enum Migrate {
-    /// Applies what is missing.
-    Up {
-        /// Also makes the default data where the database has none.
-        #[arg(long)]
-        seed: bool,
-    },
-    /// Takes back the newest migrations. Data of what they made is lost.
-    Down {
-        /// How many.
-        #[arg(default_value_t = 1)]
-        count: usize,
-        /// Confirms that data may be lost.
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Lists every migration and when it was applied.
-    Status,
-    /// Fails unless the schema is exactly this binary's.
-    Verify,
 }
 
 #[derive(Debug, Subcommand)]
@@ -199,10 +177,7 @@ fn dispatch(cli: Cli, begun: Instant) -> Result<(), Failure> {
     runtime.block_on(async move {
         match cli.command {
             Command::Serve => Ok(crate::serve::serve(config, begun).await?),
-            Command::Migrate(Migrate::Up { seed }) => host::migrate_up(&config, seed).await,
-            Command::Migrate(Migrate::Down { count, yes }) => host::migrate_down(&config, count, yes).await,
-            Command::Migrate(Migrate::Status) => host::migrate_status(&config).await,
-            Command::Migrate(Migrate::Verify) => host::migrate_verify(&config).await,
+            Command::Migrate(command) => migrate::run(&config, command).await,
             Command::Apply(arguments) => apply::apply_host(&config, &arguments, &env).await,
             Command::Export(arguments) => apply::export_host(&config, &arguments).await,
             Command::User(User::SetPassword { username, tenant, permanent }) => {

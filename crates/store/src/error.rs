@@ -37,6 +37,10 @@ pub enum StoreError {
     /// A migration was refused; the text says why and what to do.
     #[error("{0}")]
     Migration(String),
+    /// The schema was made by another build than this one, mostly a newer: nothing was changed, and the text
+    /// says what to do.
+    #[error("{0}")]
+    OtherSchema(String),
     /// The configuration of the database is wrong; the text says how.
     #[error("{0}")]
     Configuration(String),

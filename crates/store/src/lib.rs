@@ -8,12 +8,13 @@
 //! input can become SQL.
 //!
 //! Reading order: [`sql`], [`value`], [`pool`], [`list`], [`audit`], [`outbox`], [`search`],
-//! [`migrate`], [`upkeep`].
+//! [`migrate`], [`look`], [`verify`], [`upkeep`].
 
 pub mod audit;
 mod error;
 pub mod list;
 pub mod lock;
+pub mod look;
 pub mod migrate;
 mod migrations;
 pub mod outbox;
@@ -25,10 +26,12 @@ pub mod sql;
 pub mod testing;
 pub mod upkeep;
 pub mod value;
+pub mod verify;
 
 pub use audit::{AuditRow, Outcome};
 pub use error::{Result, StoreError};
 pub use list::{ListColumn, ScalarKind, Scan, Scanned};
+pub use look::Look;
 pub use pool::{Backend, Quiet, Rx, Scope, Store, StoreOptions, Tx};
 pub use sql::Sql;
 pub use value::{Bind, Column, FromRow, Row, Value};

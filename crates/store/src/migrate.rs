@@ -1,4 +1,4 @@
-//! The one migration runner: up, down, status and verify, with real checksums.
+//! The one migration runner: up, down and status, with real checksums.
 //!
 //! Safe when two nodes start at once: PostgreSQL by an advisory lock, SQLite by `BEGIN IMMEDIATE`; either
 //! way each version is checked again under the lock. Safe when killed midway: a migration and its record
@@ -6,12 +6,16 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base::Timestamp;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection};
 
-use crate::{Backend, Result, Store, StoreError, migrations};
+use crate::{Backend, Look, Result, Store, StoreError, migrations};
 
 /// The key of PostgreSQL's advisory lock: the bytes of `signetMG`.
 const ADVISORY_LOCK: i64 = 0x7369_676e_6574_4d47;
+
+/// The runner's own table on SQLite.
+pub(crate) const SQLITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version TEXT PRIMARY KEY, \
+     description TEXT NOT NULL, applied_at INTEGER NOT NULL, checksum TEXT NOT NULL) STRICT";
 
 /// One migration of this binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,13 @@ pub struct Migration {
     transactional: bool,
 }
 
+impl Migration {
+    /// What is run at once: the whole file, or outside of a transaction each of its statements.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &'static str> {
+        self.up.split("\n-- statement\n")
+    }
+}
+
 /// Where one migration stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -41,6 +52,8 @@ pub struct Status {
     /// Whether what was applied is what this binary holds. False also for a version that this binary
     /// does not know.
     pub matches: bool,
+    /// Whether this binary knows the version at all.
+    pub known: bool,
 }
 
 /// The migrations of a backend, oldest first.
@@ -72,8 +85,8 @@ fn parse(files: &migrations::Files) -> Result<Migration> {
 
 /// Applies what is missing, oldest first. Returns the versions applied.
 ///
-/// Fails with [`StoreError::Migration`] if an applied file was edited since, or if the database is newer
-/// than this binary.
+/// Fails with [`StoreError::OtherSchema`], and changes nothing, if an applied file was edited since, or if the
+/// database is newer than this binary.
 pub async fn up(store: &Store, now: Timestamp) -> Result<Vec<String>> {
     let migrations = all(store.backend())?;
     let mut session = Session::open(store).await?;
@@ -127,14 +140,11 @@ async fn down_in(session: &mut Session, migrations: &[Migration], count: usize) 
     Ok(done)
 }
 
-/// Says where each migration stands, those of this binary and those that only the database knows.
-pub async fn status(store: &Store) -> Result<Vec<Status>> {
-    let migrations = all(store.backend())?;
-    let mut session = Session::open(store).await?;
-    session.ensure_table().await?;
-    let applied = session.applied().await;
-    session.close().await?;
-    let applied = applied?;
+/// Says where each migration stands, those of this binary and those that only the database knows. Changes
+/// nothing, also where the database is empty.
+pub async fn status(look: &mut Look) -> Result<Vec<Status>> {
+    let migrations = all(look.backend())?;
+    let applied = look.applied().await?;
     let mut list: Vec<Status> = migrations
         .iter()
         .map(|m| {
@@ -144,6 +154,7 @@ pub async fn status(store: &Store) -> Result<Vec<Status>> {
                 description: m.description.to_owned(),
                 applied_at: found.map(|a| a.applied_at),
                 matches: found.is_none_or(|a| a.checksum == m.checksum),
+                known: true,
             }
         })
         .collect();
@@ -153,57 +164,105 @@ pub async fn status(store: &Store) -> Result<Vec<Status>> {
             description: unknown.description.clone(),
             applied_at: Some(unknown.applied_at),
             matches: false,
+            known: false,
         });
     }
     Ok(list)
 }
 
-/// Checks that the database is exactly at this binary's schema, without changing anything.
+/// Checks, without changing anything, that the database is at exactly the migrations of this binary.
+/// [`crate::verify`] looks further: at what they made.
 ///
-/// Fails with [`StoreError::Migration`] naming the first difference and the remedy.
-pub async fn verify(store: &Store) -> Result<()> {
-    for status in status(store).await? {
-        if status.applied_at.is_none() {
-            return Err(StoreError::Migration(format!(
-                "the database lacks {} ({}): run `signet migrate up`, or start `signet serve`, which does",
-                status.version, status.description
-            )));
-        }
-        if !status.matches {
-            return Err(mismatch(&status.version));
-        }
+/// Fails with [`StoreError::OtherSchema`] if another build made the schema, and with
+/// [`StoreError::Migration`] if migrations are missing; both name the remedy.
+pub async fn require(store: &Store) -> Result<()> {
+    let mut look = Look::beside(store).await?;
+    let applied = look.applied().await;
+    look.close().await?;
+    let applied = applied?;
+    let migrations = all(store.backend())?;
+    check(&applied, &migrations)?;
+    match migrations.iter().find(|m| !applied.iter().any(|a| a.version == m.version)) {
+        None => Ok(()),
+        Some(missing) => Err(StoreError::Migration(format!(
+            "the database lacks {} ({}): run `signet migrate up`, or start `signet serve`, which does",
+            missing.version, missing.description
+        ))),
     }
-    Ok(())
 }
 
 fn mismatch(version: &str) -> StoreError {
-    StoreError::Migration(format!(
-        "the database has another {version} than this binary: it was made by a newer or an unreleased build; \
-         use that build, or begin with a new data directory (until the first release, migrations may be rewritten)"
+    StoreError::OtherSchema(format!(
+        "the database has another {version} than this binary: an unreleased or another build made it; use that \
+         build, or begin with a new database (until the first release, migrations may be rewritten). Nothing was \
+         changed"
     ))
 }
 
-struct Applied {
-    version: String,
-    description: String,
-    checksum: String,
-    applied_at: Timestamp,
+fn unknown(version: &str, newest: &str) -> StoreError {
+    StoreError::OtherSchema(format!(
+        "the database has {version}, which this binary does not know (its newest is {newest}): a newer build made \
+         it; use that build, or restore a backup from before the upgrade. Nothing was changed"
+    ))
+}
+
+/// A migration as the database has recorded it.
+pub(crate) struct Applied {
+    pub(crate) version: String,
+    pub(crate) description: String,
+    pub(crate) checksum: String,
+    pub(crate) applied_at: Timestamp,
 }
 
 fn check(applied: &[Applied], migrations: &[Migration]) -> Result<()> {
     for row in applied {
         match migrations.iter().find(|m| m.version == row.version) {
             Some(known) if known.checksum == row.checksum => {}
-            _ => return Err(mismatch(&row.version)),
+            Some(_) => return Err(mismatch(&row.version)),
+            None => return Err(unknown(&row.version, migrations.last().map_or("none", |m| m.version))),
         }
     }
     Ok(())
 }
 
+/// Oldest first.
+const LIST: &str =
+    "SELECT version, description, checksum, applied_at FROM schema_migrations ORDER BY version";
+
+/// What a SQLite database has recorded; the table is there.
+pub(crate) async fn applied_sqlite(conn: &mut SqliteConnection) -> Result<Vec<Applied>> {
+    let rows = sqlx::query(LIST).fetch_all(conn).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Applied {
+                version: row.try_get("version")?,
+                description: row.try_get("description")?,
+                checksum: row.try_get("checksum")?,
+                applied_at: Timestamp::from_micros(row.try_get("applied_at")?),
+            })
+        })
+        .collect()
+}
+
+/// What a PostgreSQL database has recorded; the table is there.
+pub(crate) async fn applied_postgres(conn: &mut PgConnection) -> Result<Vec<Applied>> {
+    let rows = sqlx::query(LIST).fetch_all(conn).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Applied {
+                version: row.try_get("version")?,
+                description: row.try_get("description")?,
+                checksum: row.try_get("checksum")?,
+                applied_at: Timestamp::from_offset_date_time(row.try_get("applied_at")?),
+            })
+        })
+        .collect()
+}
+
 /// One connection that holds the migration lock.
 enum Session {
     Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
-    Postgres(Box<sqlx::PgConnection>),
+    Postgres(Box<PgConnection>),
 }
 
 impl Session {
@@ -247,10 +306,7 @@ impl Session {
 
     async fn ensure_table(&mut self) -> Result<()> {
         let text = match self {
-            Self::Sqlite(_) => {
-                "CREATE TABLE IF NOT EXISTS schema_migrations (version TEXT PRIMARY KEY, description TEXT NOT NULL, \
-                 applied_at INTEGER NOT NULL, checksum TEXT NOT NULL) STRICT"
-            }
+            Self::Sqlite(_) => SQLITE_TABLE,
             Self::Postgres(_) => {
                 "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar(32) PRIMARY KEY, \
                  description text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp(), \
@@ -261,35 +317,9 @@ impl Session {
     }
 
     async fn applied(&mut self) -> Result<Vec<Applied>> {
-        const LIST: &str =
-            "SELECT version, description, checksum, applied_at FROM schema_migrations ORDER BY version";
         match self {
-            Self::Sqlite(conn) => sqlx::query(LIST)
-                .fetch_all(&mut **conn)
-                .await?
-                .into_iter()
-                .map(|row| {
-                    Ok(Applied {
-                        version: row.try_get("version")?,
-                        description: row.try_get("description")?,
-                        checksum: row.try_get("checksum")?,
-                        applied_at: Timestamp::from_micros(row.try_get("applied_at")?),
-                    })
-                })
-                .collect(),
-            Self::Postgres(conn) => sqlx::query(LIST)
-                .fetch_all(&mut **conn)
-                .await?
-                .into_iter()
-                .map(|row| {
-                    Ok(Applied {
-                        version: row.try_get("version")?,
-                        description: row.try_get("description")?,
-                        checksum: row.try_get("checksum")?,
-                        applied_at: Timestamp::from_offset_date_time(row.try_get("applied_at")?),
-                    })
-                })
-                .collect(),
+            Self::Sqlite(conn) => applied_sqlite(conn).await,
+            Self::Postgres(conn) => applied_postgres(conn).await,
         }
     }
 
@@ -299,7 +329,7 @@ impl Session {
             if self.is_applied(migration).await? {
                 return Ok(false);
             }
-            for step in migration.up.split("\n-- statement\n") {
+            for step in migration.steps() {
                 self.script(step).await.map_err(|e| failed(migration, &e))?;
             }
             // On SQLite another node may have done the same steps meanwhile: they can be repeated, and one

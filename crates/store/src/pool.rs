@@ -1,12 +1,12 @@
 //! The pools, a connection to read with, and a transaction to write with.
 
+mod address;
 pub(crate) mod login;
 mod postgres;
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use sqlx::{
 };
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+pub(crate) use self::address::Address;
 use self::postgres::{Connections, Lease};
 use crate::audit::AuditRow;
 use crate::value::RowOf;
@@ -78,17 +79,8 @@ pub enum Scope<'a> {
 pub struct Store(Arc<Pools>);
 
 enum Pools {
-    Sqlite {
-        readers: SqlitePool,
-        writer: SqlitePool,
-        file: PathBuf,
-    },
-    Postgres {
-        connections: Connections,
-        decisions: Connections,
-        options: Box<PgConnectOptions>,
-        label: String,
-    },
+    Sqlite { readers: SqlitePool, writer: SqlitePool, file: PathBuf },
+    Postgres { connections: Connections, decisions: Connections, options: Box<PgConnectOptions> },
 }
 
 impl Store {
@@ -97,14 +89,9 @@ impl Store {
     /// Fails with [`StoreError::Configuration`] on an address of another form and with
     /// [`StoreError::Away`] if the server does not answer.
     pub async fn open(options: &StoreOptions) -> Result<Self> {
-        if let Some(path) = options.url.strip_prefix("sqlite:") {
-            Self::open_sqlite(PathBuf::from(path)).await
-        } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
-            Self::open_postgres(options).await
-        } else {
-            Err(StoreError::Configuration(
-                "the database address begins with neither `sqlite:` nor `postgres://`".to_owned(),
-            ))
+        match Address::parse(&options.url)? {
+            Address::Sqlite(file) => Self::open_sqlite(file).await,
+            Address::Postgres(connect) => Self::open_postgres(*connect, options).await,
         }
     }
 
@@ -139,29 +126,14 @@ impl Store {
         Ok(Self(Arc::new(Pools::Sqlite { readers, writer, file })))
     }
 
-    async fn open_postgres(options: &StoreOptions) -> Result<Self> {
-        // The address may hold a password: its parse error must not be shown with it.
-        let connect = PgConnectOptions::from_str(&options.url).map_err(|_| {
-            StoreError::Configuration(
-                "the database address is not of the form postgres://user:password@host:port/database"
-                    .to_owned(),
-            )
-        })?;
+    async fn open_postgres(connect: PgConnectOptions, options: &StoreOptions) -> Result<Self> {
         let connect = connect
-            .application_name("signet")
             .statement_cache_capacity(256)
-            .options([("timezone", "UTC"), ("statement_timeout", "30000"), ("lock_timeout", "10000")])
-            .disable_statement_logging();
-        let label = format!(
-            "postgres://{}:{}/{}",
-            connect.get_host(),
-            connect.get_port(),
-            connect.get_database().unwrap_or("")
-        );
+            .options([("statement_timeout", "30000"), ("lock_timeout", "10000")]);
         login::check(&connect, options.allow_superuser).await?;
         let connections = Connections::new(connect.clone(), options.connections_max.max(2));
         let decisions = Connections::new(connect.clone(), DECISION_CONNECTIONS_MAX);
-        Ok(Self(Arc::new(Pools::Postgres { connections, decisions, options: Box::new(connect), label })))
+        Ok(Self(Arc::new(Pools::Postgres { connections, decisions, options: Box::new(connect) })))
     }
 
     /// Which database this is.
@@ -174,10 +146,7 @@ impl Store {
 
     /// Where the database is, without credentials: for start-up messages.
     pub fn label(&self) -> String {
-        match &*self.0 {
-            Pools::Sqlite { file, .. } => format!("sqlite:{}", file.display()),
-            Pools::Postgres { label, .. } => label.clone(),
-        }
+        self.address().label()
     }
 
     /// Takes a connection to read with. Use `authz`'s `Cx::read` instead: it asks for a permit.
@@ -248,6 +217,14 @@ impl Store {
         match &*self.0 {
             Pools::Sqlite { .. } => Ok(None),
             Pools::Postgres { options, .. } => Ok(Some(PgConnection::connect_with(options).await?)),
+        }
+    }
+
+    /// Where a second connection goes that only looks.
+    pub(crate) fn address(&self) -> Address {
+        match &*self.0 {
+            Pools::Sqlite { file, .. } => Address::Sqlite(file.clone()),
+            Pools::Postgres { options, .. } => Address::Postgres(options.clone()),
         }
     }
 

@@ -59,6 +59,11 @@ impl TestDb {
             PgConnection::connect(&format!("{server}/postgres")).await.expect("the test server answers");
         let create = format!("CREATE DATABASE {name} TEMPLATE {template} OWNER owner");
         admin.execute(AssertSqlSafe(create)).await.expect("a test database is made");
+        // A copy has the tables of its template and not the settings of the database.
+        let settings = format!(
+            "ALTER DATABASE {name} SET timezone = 'UTC'; REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC"
+        );
+        admin.execute(AssertSqlSafe(settings)).await.expect("the test database has its settings");
         admin.close().await.expect("the connection closes");
         let url = format!("{}/{name}", service_url(&server));
         let options = StoreOptions { connections_max: 4, ..StoreOptions::new(&url) };

@@ -304,7 +304,7 @@ async fn migrations_go_up_down_and_up_again_to_the_same_schema() {
             assert_eq!(difference, (Vec::new(), Vec::new()), "{:?} after {step} down", db.backend());
         }
 
-        migrate::verify(&db.store).await.unwrap();
+        migrate::require(&db.store).await.unwrap();
     }
 }
 
@@ -316,7 +316,7 @@ async fn an_edited_or_unknown_migration_stops_the_run() {
 
         let error = migrate::up(&db.store, Timestamp::from_seconds(0)).await.unwrap_err().to_string();
         assert!(error.contains("another V1.0.0"), "{error}");
-        let error = migrate::verify(&db.store).await.unwrap_err().to_string();
+        let error = migrate::require(&db.store).await.unwrap_err().to_string();
         assert!(error.contains("another V1.0.0"), "{error}");
     }
 }
@@ -334,7 +334,7 @@ async fn h38_two_nodes_that_start_at_once_on_an_empty_database_make_one_clean_mi
 
         let applied = left.unwrap().len() + right.unwrap().len();
         assert_eq!(applied, migrate::all(one.backend()).unwrap().len());
-        migrate::verify(&one).await.unwrap();
+        migrate::require(&one).await.unwrap();
     }
 }
 
@@ -432,6 +432,53 @@ async fn every_table_says_what_bounds_its_growth() {
     let left_over: Vec<&String> = documented.difference(&existing).collect();
     assert!(missing.is_empty(), "docs/maintenance.md says nothing of {missing:?}");
     assert!(left_over.is_empty(), "docs/maintenance.md names {left_over:?}, which do not exist");
+}
+
+/// Words in backticks of a page that begin so.
+fn quoted<'a>(page: &'a str, prefixes: &[&str]) -> BTreeSet<&'a str> {
+    page.split('`').skip(1).step_by(2).filter(|word| prefixes.iter().any(|p| word.starts_with(p))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_on_the_database_names_every_table_and_index_and_nothing_that_does_not_exist() {
+    let page = include_str!("../../../docs/database.md");
+    let (_, tables) = page.split_once("\n## Tables\n").unwrap();
+    let (tables, _) = tables.split_once("\n## ").unwrap();
+    // Parts of a table of the search engine's own stand in the text below it.
+    let parts: BTreeSet<&str> = quoted(tables, &["user_search_index_"]);
+    let headed = tables.lines().filter(|line| line.starts_with("#### "));
+    let documented: BTreeSet<&str> = headed.flat_map(|line| quoted(line, &[""])).chain(parts).collect();
+
+    let (mut existing, mut indexes) = (BTreeSet::new(), BTreeSet::new());
+    for db in TestDb::both().await {
+        let (all, named) = match db.backend() {
+            store::Backend::Sqlite => (
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+                "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL",
+            ),
+            store::Backend::Postgres => (
+                "SELECT CAST(tablename AS text) AS name FROM pg_tables WHERE schemaname = 'public'",
+                "SELECT CAST(n.relname AS text) AS name FROM pg_index i JOIN pg_class n ON n.oid = i.indexrelid \
+                 WHERE n.relnamespace = 'public'::regnamespace AND NOT i.indisprimary AND NOT n.relispartition",
+            ),
+        };
+        let mut rx = db.store.begin_read(Scope::Platform).await.unwrap();
+        existing.extend(rx.all::<String>(Sql::new(all)).await.unwrap().into_iter().filter(|t| !is_month(t)));
+        indexes.extend(rx.all::<String>(Sql::new(named)).await.unwrap());
+    }
+
+    let existing: BTreeSet<&str> = existing.iter().map(String::as_str).collect();
+    let indexes: BTreeSet<&str> = indexes.iter().map(String::as_str).collect();
+    let described = quoted(tables, &["idx_", "uq_"]);
+    // A name with braces is a rule for names; `idx_scan` is a column of PostgreSQL's statistics.
+    let named: BTreeSet<&str> =
+        quoted(page, &["idx_", "uq_"]).into_iter().filter(|n| !n.contains('{') && *n != "idx_scan").collect();
+    let gone =
+        |a: &BTreeSet<&str>, b: &BTreeSet<&str>| a.difference(b).map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    assert_eq!(gone(&existing, &documented), [""; 0], "docs/database.md says nothing of these tables");
+    assert_eq!(gone(&documented, &existing), [""; 0], "docs/database.md describes tables that do not exist");
+    assert_eq!(gone(&indexes, &described), [""; 0], "docs/database.md says nothing of these indexes");
+    assert_eq!(gone(&named, &indexes), [""; 0], "docs/database.md names indexes that do not exist");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use authz::cx::RequestContext;
 use authz::{Actor, Cx, Place, TenantRef};
-use base::{Clock, Problem, Secret, SystemClock};
-use store::migrate;
+use base::{Problem, Secret};
+use store::StoreError;
 
 use super::{Failure, print, say};
 use crate::app::{self, Services};
 use crate::config::Config;
-use crate::{bootstrap, maintenance};
+use crate::maintenance;
 
 /// A password of more bytes than this is no password (bcrypt reads 72).
 const PASSWORD_BYTES_MAX: u64 = 4096;
@@ -47,67 +47,12 @@ pub(super) async fn close(services: &Services) {
     services.core.store().close().await;
 }
 
-pub(super) async fn migrate_up(config: &Config, seed: bool) -> Result<(), Failure> {
-    let store = app::open_store(config).await?;
-    let done = migrate::up(&store, SystemClock.now()).await.map_err(failed)?;
-    match done.as_slice() {
-        [] => print("nothing to migrate\n"),
-        versions => print(&format!("applied {}\n", versions.join(", "))),
-    }
-    store.close().await;
-    if seed {
-        let services = open(config).await?;
-        let notices = bootstrap::seed(&services, config, true).await?;
-        for line in notices.lines {
-            say(&line);
-        }
-        close(&services).await;
-    }
-    Ok(())
-}
-
-pub(super) async fn migrate_down(config: &Config, count: usize, yes: bool) -> Result<(), Failure> {
-    if !yes {
-        return Err(Failure::Usage(format!(
-            "this takes back {count} migration(s) and loses the data they hold; add --yes if that is what you want"
-        )));
-    }
-    let store = app::open_store(config).await?;
-    let done = migrate::down(&store, count).await.map_err(failed)?;
-    match done.as_slice() {
-        [] => print("nothing to take back\n"),
-        versions => print(&format!("took back {}\n", versions.join(", "))),
-    }
-    store.close().await;
-    Ok(())
-}
-
-pub(super) async fn migrate_status(config: &Config) -> Result<(), Failure> {
-    let store = app::open_store(config).await?;
-    for row in migrate::status(&store).await.map_err(failed)? {
-        let state = match (row.applied_at, row.matches) {
-            (None, _) => "missing".to_owned(),
-            (Some(at), true) => format!("applied {at}"),
-            (Some(at), false) => format!("DIFFERS, applied {at}"),
-        };
-        print(&format!("{:8} {:40} {state}\n", row.version, row.description));
-    }
-    store.close().await;
-    Ok(())
-}
-
-pub(super) async fn migrate_verify(config: &Config) -> Result<(), Failure> {
-    let store = app::open_store(config).await?;
-    let outcome = migrate::verify(&store).await.map_err(failed);
-    store.close().await;
-    outcome?;
-    print("the schema is this binary's\n");
-    Ok(())
-}
-
-fn failed(error: store::StoreError) -> Failure {
+pub(super) fn failed(error: StoreError) -> Failure {
     let cause = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
-    Failure::Failed(format!("{error}{cause}"))
+    match error {
+        StoreError::OtherSchema(text) | StoreError::Configuration(text) => Failure::Usage(text),
+        error => Failure::Failed(format!("{error}{cause}")),
+    }
 }
 
 pub(super) async fn set_password(

@@ -22,4 +22,5 @@ mod maintenance;
 mod relying_parties;
 mod tenants;
 mod tokens;
+mod upgrade;
 mod users;
