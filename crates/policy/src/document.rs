@@ -5,15 +5,13 @@
 
 mod read;
 mod unique;
+mod write;
 
-use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::name::NameError;
-use crate::pattern::{ActionPattern, ResourcePattern};
+use crate::statement::{Effect, Statement};
 
 /// The only accepted `Version`.
 pub const VERSION: &str = "2012-10-17";
@@ -25,14 +23,28 @@ pub const STATEMENTS_MAX: usize = 256;
 pub const VALUES_MAX: usize = 256;
 /// The longest `Id` or `Sid`, in bytes.
 pub const LABEL_BYTES_MAX: usize = 128;
+/// The most pairs of operator and key in the conditions of one statement.
+pub const CONDITIONS_MAX: usize = 64;
+/// The longest value of a condition, in bytes.
+pub const CONDITION_VALUE_BYTES_MAX: usize = 1024;
 /// The most mistakes reported for one document; one more entry says that there are others.
 pub const ERRORS_MAX: usize = 100;
+
+/// What a document is attached to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Roles, users and the ceilings above them: whom it is about is said by what it is attached to.
+    #[default]
+    Identity,
+    /// A resource: each statement says whom it is about.
+    Resource,
+}
 
 /// A policy document: statements that were read, checked and compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     id: Option<Box<str>>,
-    statements: Vec<Statement>,
+    statements: Box<[Statement]>,
 }
 
 impl Document {
@@ -44,12 +56,18 @@ impl Document {
     /// Fails with all mistakes (at most [`ERRORS_MAX`] and a last entry that says so), each with its place as a
     /// JSON pointer (RFC 6901).
     pub fn parse(json: &str) -> Result<Self, Vec<ParseError>> {
+        Self::parse_as(Kind::Identity, json)
+    }
+
+    /// Reads a document that is attached to what `kind` says, by the rules of [`Document::parse`].
+    pub fn parse_as(kind: Kind, json: &str) -> Result<Self, Vec<ParseError>> {
         let mut errors = Errors::default();
         let document = if json.len() > DOCUMENT_BYTES_MAX {
             errors.add_too_long(json.len());
             None
         } else {
-            unique::read_json(json, &mut errors).and_then(|value| read::read_document(&value, &mut errors))
+            unique::read_json(json, &mut errors)
+                .and_then(|value| read::read_document(kind, &value, &mut errors))
         };
         errors.finish(document)
     }
@@ -57,23 +75,14 @@ impl Document {
     /// Reads a document from a JSON value, by the rules of [`Document::parse`]. A value cannot show that a key
     /// stood twice in the text it came from, so text from outside belongs to `parse`.
     pub fn from_value(value: &Value) -> Result<Self, Vec<ParseError>> {
-        let mut errors = Errors::default();
-        let document = read::read_document(value, &mut errors);
-        errors.finish(document)
+        Self::from_value_as(Kind::Identity, value)
     }
 
-    /// Returns the canonical form: every list written as a list, empty labels left out. Reading it gives an
-    /// equal document.
-    #[must_use]
-    pub fn to_value(&self) -> Value {
-        // Keys are inserted in alphabetical order, so that both kinds of map of the JSON library write the same.
-        let mut map = Map::new();
-        if let Some(id) = &self.id {
-            map.insert("Id".into(), json!(id));
-        }
-        map.insert("Statement".into(), self.statements.iter().map(Statement::to_value).collect());
-        map.insert("Version".into(), json!(VERSION));
-        Value::Object(map)
+    /// Reads a document from a JSON value that is attached to what `kind` says.
+    pub fn from_value_as(kind: Kind, value: &Value) -> Result<Self, Vec<ParseError>> {
+        let mut errors = Errors::default();
+        let document = read::read_document(kind, value, &mut errors);
+        errors.finish(document)
     }
 
     /// Returns the document's `Id`.
@@ -89,43 +98,6 @@ impl Document {
     }
 }
 
-/// What a statement does where it applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Effect {
-    /// Permits, unless a deny applies too.
-    Allow,
-    /// Refuses, whatever else applies.
-    Deny,
-}
-
-impl Effect {
-    /// Returns the effect as documents write it: `Allow` or `Deny`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "Allow",
-            Self::Deny => "Deny",
-        }
-    }
-}
-
-impl fmt::Display for Effect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// One statement: an effect on every pair of a matching action and a matching resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
-    pub(crate) sid: Option<Arc<str>>,
-    effect: Effect,
-    actions: Vec<ActionPattern>,
-    resources: Vec<ResourcePattern>,
-    /// Names that the statement covers together with all that lies in them.
-    within: Option<Arc<HashSet<Box<str>>>>,
-}
-
 impl Statement {
     /// Builds an allow in code, by the rules of a document.
     ///
@@ -139,81 +111,11 @@ impl Statement {
         Self::build(Effect::Deny, actions, resources)
     }
 
-    /// Builds a statement in code about literal actions on resources of these names and on all that lies in
-    /// them, by the tree that a snapshot holds.
-    ///
-    /// Fails with the first action that is no name.
-    pub fn within(
-        effect: Effect,
-        actions: &[&str],
-        resources: &Arc<HashSet<Box<str>>>,
-    ) -> Result<Self, NameError> {
-        let mut patterns = Vec::with_capacity(actions.len());
-        for action in actions {
-            patterns.push(ActionPattern::literal(action)?);
-        }
-        let within = Some(resources.clone());
-        Ok(Self { sid: None, effect, actions: patterns, resources: Vec::new(), within })
-    }
-
     fn build(effect: Effect, actions: &[&str], resources: &[&str]) -> Result<Self, Vec<ParseError>> {
         let value = json!({ "Action": actions, "Effect": effect.as_str(), "Resource": resources });
         let mut errors = Errors::default();
-        let statement = read::read_statement(&value, &Place::Root, &mut errors);
+        let statement = read::read_statement(Kind::Identity, &value, &Place::Root, &mut errors);
         errors.finish(statement)
-    }
-
-    /// Tells whether some action pattern matches `action` and some resource pattern matches `resource`.
-    #[must_use]
-    pub fn applies_to(&self, action: &str, resource: &str) -> bool {
-        self.actions.iter().any(|pattern| pattern.matches(action))
-            && self.resources.iter().any(|pattern| pattern.matches(resource))
-    }
-
-    /// Tells whether the statement applies to `action` on the first name of `chain`; the others are what that
-    /// resource lies in.
-    #[must_use]
-    pub fn applies_along(&self, action: &str, chain: &[&str]) -> bool {
-        let Some(resource) = chain.first() else { return false };
-        let names = |name: &&str| self.within.as_ref().is_some_and(|within| within.contains(*name));
-        self.actions.iter().any(|pattern| pattern.matches(action))
-            && (self.resources.iter().any(|pattern| pattern.matches(resource)) || chain.iter().any(names))
-    }
-
-    /// Returns the statement's own name, unique within its document; an empty `Sid` counts as none.
-    #[must_use]
-    pub fn sid(&self) -> Option<&str> {
-        self.sid.as_deref()
-    }
-
-    /// Returns what the statement does where it applies.
-    #[must_use]
-    pub fn effect(&self) -> Effect {
-        self.effect
-    }
-
-    /// Returns the action patterns, at least one.
-    #[must_use]
-    pub fn actions(&self) -> &[ActionPattern] {
-        &self.actions
-    }
-
-    /// Returns the resource patterns; at least one, except in a statement that covers names and what lies in
-    /// them.
-    #[must_use]
-    pub fn resources(&self) -> &[ResourcePattern] {
-        &self.resources
-    }
-
-    fn to_value(&self) -> Value {
-        let mut map = Map::new();
-        map.insert("Action".into(), self.actions.iter().map(ActionPattern::as_str).collect());
-        map.insert("Effect".into(), json!(self.effect.as_str()));
-        map.insert("Resource".into(), self.resources.iter().map(ResourcePattern::as_str).collect());
-        if let Some(sid) = self.sid() {
-            map.insert("Sid".into(), json!(sid));
-        }
-        Value::Object(map)
     }
 }
 

@@ -1,20 +1,52 @@
 //! What a statement says about names: patterns of `*` (any number of characters, also none) and `?` (exactly one
-//! character), compiled once when the document is read.
+//! character), and in resources variables; read once when the document is.
 
 use std::fmt;
 
+use crate::key::Facts;
 use crate::name::{self, NameError};
+use crate::template::{self, Piece, Unresolved, VariableError};
 
 /// The longest pattern, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 512;
 /// The most colon-separated parts of a resource pattern; further colons belong to the last part.
 pub const RESOURCE_PARTS_MAX: usize = 6;
 
+/// What a text with wildcards that cross everything in it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// No wildcard: the text itself.
+    Literal,
+    /// Only `*`s at the very end, after this many bytes.
+    Prefix(u16),
+    /// Wildcards elsewhere; the first stands after this many bytes.
+    Wild(u16),
+}
+
+impl Form {
+    fn of(text: &str) -> Self {
+        let place = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+        match text.find(['*', '?']) {
+            None => Self::Literal,
+            Some(at) if text.bytes().skip(at).all(|byte| byte == b'*') => Self::Prefix(place(at)),
+            Some(at) => Self::Wild(place(at)),
+        }
+    }
+
+    /// What stands before the first wildcard.
+    fn stem(self, text: &str) -> &str {
+        match self {
+            Self::Literal => text,
+            Self::Prefix(length) | Self::Wild(length) => text.get(..length.into()).unwrap_or(text),
+        }
+    }
+}
+
 /// A pattern for actions. It ignores ASCII case, and its wildcards match colons too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionPattern {
     text: Box<str>,
-    glob: Glob,
+    form: Form,
 }
 
 impl ActionPattern {
@@ -24,7 +56,7 @@ impl ActionPattern {
     /// name can match, such as `user` without a colon or wildcard.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         name::check_action_text(text, PATTERN_BYTES_MAX, "*?")?;
-        Ok(Self { text: text.into(), glob: Glob::compile(text) })
+        Ok(Self { text: text.into(), form: Form::of(text) })
     }
 
     /// Takes an action name as it is: it matches itself, in any case of letters.
@@ -32,19 +64,37 @@ impl ActionPattern {
     /// Fails with the first rule of action names that the text breaks.
     pub fn literal(name: &str) -> Result<Self, NameError> {
         name::ActionName::check(name)?;
-        Ok(Self { text: name.into(), glob: Glob::Literal(name.into()) })
+        Ok(Self { text: name.into(), form: Form::Literal })
     }
 
     /// Tells whether the whole of `action` matches.
     #[must_use]
     pub fn matches(&self, action: &str) -> bool {
-        self.glob.matches(action.as_bytes(), |a, b| a.eq_ignore_ascii_case(&b))
+        let stem = self.stem();
+        let starts = action.get(..stem.len()).is_some_and(|start| start.eq_ignore_ascii_case(stem));
+        match self.form {
+            Form::Literal => starts && action.len() == stem.len(),
+            Form::Prefix(_) => starts,
+            Form::Wild(_) => {
+                let (pattern, text) = (self.text.as_bytes(), action.as_bytes());
+                wildcard(pattern, text, |a, b| a.eq_ignore_ascii_case(&b), || ())
+            }
+        }
     }
 
     /// Returns the pattern as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// What stands before the first wildcard, as it was written.
+    pub(crate) fn stem(&self) -> &str {
+        self.form.stem(&self.text)
     }
 }
 
@@ -53,36 +103,98 @@ impl ActionPattern {
 /// A pattern of k colon-separated parts (at most [`RESOURCE_PARTS_MAX`]) splits the name into at most k parts,
 /// the last keeping all further colons. A name with fewer parts does not match. Wildcards cross a colon only in
 /// the last part; a bare `*` has one part and so matches every name.
+///
+/// A pattern is split before its variables are put in, and what is put in has neither `:` nor `/` and is neither
+/// empty nor `.` nor `..`: a value can name one segment and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourcePattern {
     text: Box<str>,
-    shape: Shape,
+    form: Form,
+    /// The pieces of each part, where there are variables.
+    template: Option<Box<[Box<[Piece]>]>>,
 }
 
 impl ResourcePattern {
     /// Reads a resource pattern.
     ///
-    /// Fails with [`PatternError::Variable`] if the text holds `${`, and with [`PatternError::Name`] if it is
-    /// longer than [`PATTERN_BYTES_MAX`] or breaks a rule of resource names, because it would match none.
+    /// Fails with [`PatternError::Variable`] for a malformed variable, and with [`PatternError::Name`] if the text
+    /// is longer than [`PATTERN_BYTES_MAX`] or breaks a rule of resource names, because it would match none.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        if text.contains("${") {
-            return Err(PatternError::Variable);
+        if template::has_variables(text) {
+            return Self::parse_template(text);
         }
         name::check_resource_text(text, PATTERN_BYTES_MAX)?;
-        Ok(Self { text: text.into(), shape: Shape::compile(text) })
+        Ok(Self { text: text.into(), form: Form::of(text), template: None })
     }
 
-    /// Tells whether the whole of `resource` matches.
+    fn parse_template(text: &str) -> Result<Self, PatternError> {
+        let mut parts = Vec::new();
+        // What the rules of names are checked on: each value stands in as a letter.
+        let mut plain = String::with_capacity(text.len());
+        for (number, part) in split_parts(text)?.into_iter().enumerate() {
+            let pieces = template::cut(part, true)?;
+            if number > 0 {
+                plain.push(':');
+            }
+            for piece in &pieces {
+                match piece {
+                    Piece::Text(text) => plain.push_str(text),
+                    Piece::Any => plain.push('*'),
+                    Piece::One => plain.push('?'),
+                    Piece::Variable { default: Some(text), .. } if !fits_segment(text) => {
+                        return Err(PatternError::Default);
+                    }
+                    Piece::Variable { .. } => plain.push('x'),
+                }
+            }
+            parts.push(pieces);
+        }
+        name::check_resource_text(&plain, PATTERN_BYTES_MAX)?;
+        if text.len() > PATTERN_BYTES_MAX {
+            return Err(NameError::TooLong { bytes_max: PATTERN_BYTES_MAX }.into());
+        }
+        let at = text.find(['*', '?', '$']).unwrap_or(text.len());
+        let form = Form::Wild(u16::try_from(at).unwrap_or(0));
+        Ok(Self { text: text.into(), form, template: Some(parts.into()) })
+    }
+
+    /// Tells whether the whole of `resource` matches. A pattern with variables matches nothing here.
     #[must_use]
     pub fn matches(&self, resource: &str) -> bool {
-        match &self.shape {
-            Shape::Literal => *self.text == *resource,
-            Shape::Prefix(prefix) => resource.starts_with(&**prefix),
-            Shape::Parts(parts) => {
+        self.template.is_none() && self.matches_with(resource, &Facts::default()).unwrap_or(false)
+    }
+
+    /// Tells whether the whole of `resource` matches, with the variables of a request put in.
+    ///
+    /// Fails if a variable cannot be resolved and the pattern would match with a `*` in its place: what the rest
+    /// of the pattern rules out is no error.
+    pub(crate) fn matches_with(&self, resource: &str, facts: &Facts<'_>) -> Result<bool, Unresolved> {
+        let Some(parts) = &self.template else { return Ok(self.matches_plain(resource)) };
+        let mut pieces = resource.splitn(parts.len(), ':');
+        let mut all = Ok(());
+        for part in parts {
+            let (filled, resolved) = template::fill_in(part, facts, fits_segment);
+            if !pieces.next().is_some_and(|piece| filled.matches(piece)) {
+                return Ok(false);
+            }
+            all = all.and(resolved);
+        }
+        all.map(|()| true)
+    }
+
+    fn matches_plain(&self, resource: &str) -> bool {
+        match self.form {
+            Form::Literal => *self.text == *resource,
+            Form::Prefix(_) => resource.starts_with(self.stem()),
+            Form::Wild(_) => {
                 // INVARIANT: `splitn` never yields more pieces than there are parts, so none is left unread.
-                let mut pieces = resource.splitn(parts.len(), ':');
-                parts.iter().all(|part| {
-                    pieces.next().is_some_and(|piece| part.matches(piece.as_bytes(), |a, b| a == b))
+                let parts = self.text.bytes().filter(|byte| *byte == b':').count() + 1;
+                let parts = parts.min(RESOURCE_PARTS_MAX);
+                let mut pieces = resource.splitn(parts, ':');
+                self.text.splitn(parts, ':').all(|part| {
+                    pieces.next().is_some_and(|piece| {
+                        wildcard(part.as_bytes(), piece.as_bytes(), |a, b| a == b, || ())
+                    })
                 })
             }
         }
@@ -93,6 +205,45 @@ impl ResourcePattern {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// What stands before the first wildcard or variable.
+    pub(crate) fn stem(&self) -> &str {
+        self.form.stem(&self.text)
+    }
+
+    /// The pieces of each part, if the pattern has variables.
+    pub(crate) fn template(&self) -> Option<&[Box<[Piece]>]> {
+        self.template.as_deref()
+    }
+}
+
+/// Tells whether a value may be put into a resource.
+fn fits_segment(value: &str) -> bool {
+    !value.is_empty() && value != "." && value != ".." && !value.contains([':', '/'])
+}
+
+/// Splits a pattern at colons that stand outside variables, into at most [`RESOURCE_PARTS_MAX`] parts.
+pub(crate) fn split_parts(text: &str) -> Result<Vec<&str>, VariableError> {
+    let mut parts = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while parts.len() + 1 < RESOURCE_PARTS_MAX {
+        let Some(found) = text.get(at..).and_then(|rest| rest.find([':', '$'])) else { break };
+        at += found;
+        let rest = text.get(at..).unwrap_or_default();
+        if rest.starts_with(':') {
+            parts.push(text.get(start..at).unwrap_or_default());
+            start = at + 1;
+        } else if rest.starts_with("${") {
+            at += rest.find('}').ok_or(VariableError::Open)?;
+        }
+        at += 1;
+    }
+    parts.push(text.get(start..).unwrap_or_default());
+    Ok(parts)
 }
 
 /// Why a pattern is refused. Displays as what was expected.
@@ -100,13 +251,21 @@ impl ResourcePattern {
 pub enum PatternError {
     /// The text breaks a rule of the names it would match.
     Name(NameError),
-    /// The text holds a variable, which this version of the engine does not support.
-    Variable,
+    /// The text holds a malformed variable.
+    Variable(VariableError),
+    /// The default of a variable could not stand in a resource.
+    Default,
 }
 
 impl From<NameError> for PatternError {
     fn from(error: NameError) -> Self {
         Self::Name(error)
+    }
+}
+
+impl From<VariableError> for PatternError {
+    fn from(error: VariableError) -> Self {
+        Self::Variable(error)
     }
 }
 
@@ -116,9 +275,8 @@ impl PatternError {
     pub fn expectation(self) -> String {
         match self {
             Self::Name(error) => error.expectation(),
-            Self::Variable => "no variable: `${…}` belongs to the policy language, but this version of the \
-                               engine does not support it"
-                .into(),
+            Self::Variable(error) => error.expectation(),
+            Self::Default => "a default that is not empty, `.` or `..` and has neither `:` nor `/`".into(),
         }
     }
 }
@@ -131,72 +289,17 @@ impl fmt::Display for PatternError {
 
 impl std::error::Error for PatternError {}
 
-/// The compiled form of a resource pattern. The first two forms are what most patterns are, and both mean exactly
-/// what their parts would: the literal colons in them fix the number of parts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Shape {
-    /// No wildcard: the text itself.
-    Literal,
-    /// One `*`, at the very end, after this text; a bare `*` has an empty prefix.
-    Prefix(Box<str>),
-    /// One glob for each part.
-    Parts(Box<[Glob]>),
-}
-
-impl Shape {
-    fn compile(text: &str) -> Self {
-        match Glob::compile(text) {
-            Glob::Literal(_) => Self::Literal,
-            Glob::Prefix(prefix) => Self::Prefix(prefix),
-            Glob::Wild(_) => Self::Parts(text.splitn(RESOURCE_PARTS_MAX, ':').map(Glob::compile).collect()),
-        }
-    }
-}
-
-/// The compiled form of one text with wildcards that cross everything in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Glob {
-    Literal(Box<str>),
-    Prefix(Box<str>),
-    /// The text, with each run of `*` made one.
-    Wild(Box<str>),
-}
-
-impl Glob {
-    fn compile(text: &str) -> Self {
-        let mut collapsed = String::with_capacity(text.len());
-        for c in text.chars() {
-            if c != '*' || !collapsed.ends_with('*') {
-                collapsed.push(c);
-            }
-        }
-        match collapsed.find(['*', '?']) {
-            None => Self::Literal(collapsed.into()),
-            Some(at) if at + 1 == collapsed.len() && collapsed.ends_with('*') => {
-                collapsed.truncate(at);
-                Self::Prefix(collapsed.into())
-            }
-            Some(_) => Self::Wild(collapsed.into()),
-        }
-    }
-
-    fn matches(&self, text: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
-        let starts =
-            |prefix: &str| prefix.len() <= text.len() && prefix.bytes().zip(text).all(|(a, &b)| same(a, b));
-        match self {
-            Self::Literal(literal) => literal.len() == text.len() && starts(literal),
-            Self::Prefix(prefix) => starts(prefix),
-            Self::Wild(pattern) => wildcard(pattern.as_bytes(), text, &same, || ()),
-        }
-    }
-}
-
 /// Matches all of `text` against a pattern, taking each `*` as short as it can be and lengthening only the last.
 ///
 /// That is enough: whatever an earlier `*` could take, the last one can take instead. So there is one place to
 /// come back to, and the work is at most the product of the two lengths, never exponential. Calls `step` once
 /// for each comparison. Both are UTF-8; `?` and a longer `*` take whole characters.
-fn wildcard(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool, mut step: impl FnMut()) -> bool {
+pub(crate) fn wildcard(
+    pattern: &[u8],
+    text: &[u8],
+    same: impl Fn(u8, u8) -> bool,
+    mut step: impl FnMut(),
+) -> bool {
     let (mut pattern, mut text) = (pattern, text);
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {

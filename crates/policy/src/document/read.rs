@@ -1,22 +1,27 @@
 //! Reads the elements of a document from a JSON value. Each reader adds what is wrong to the errors and goes on
 //! with the next element; it gives `None` only after it added an error.
 
+mod conditions;
+mod principals;
+
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
 use super::{
-    DOCUMENT_BYTES_MAX, Document, Effect, Errors, LABEL_BYTES_MAX, Place, STATEMENTS_MAX, Statement,
-    VALUES_MAX, VERSION, shorten,
+    DOCUMENT_BYTES_MAX, Document, Errors, Kind, LABEL_BYTES_MAX, Place, STATEMENTS_MAX, VALUES_MAX, VERSION,
+    shorten,
 };
 use crate::pattern::{ActionPattern, PatternError, ResourcePattern};
+use crate::statement::{Effect, Extra, Statement};
 
-/// What this version reads in a statement.
-const STATEMENT_ELEMENTS: [&str; 4] = ["Sid", "Effect", "Action", "Resource"];
-/// What the policy language has, but this version of the engine does not support.
-const LATER_ELEMENTS: [&str; 5] = ["NotAction", "NotResource", "Condition", "Principal", "NotPrincipal"];
+/// The elements of a statement.
+const STATEMENT_ELEMENTS: [&str; 7] =
+    ["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+/// The elements that only a resource policy has.
+const PRINCIPAL_ELEMENTS: [&str; 2] = ["Principal", "NotPrincipal"];
 
-pub(super) fn read_document(value: &Value, errors: &mut Errors) -> Option<Document> {
+pub(super) fn read_document(kind: Kind, value: &Value, errors: &mut Errors) -> Option<Document> {
     let root = Place::Root;
     let Some(map) = value.as_object() else {
         errors.add(&root, describe(value), "a JSON object");
@@ -28,9 +33,9 @@ pub(super) fn read_document(value: &Value, errors: &mut Errors) -> Option<Docume
         errors.add(&Place::Key(&root, "Version"), describe(found), format!("`{VERSION}`"));
     }
     let id = read_label(map, &root, "Id", errors);
-    let statements = read_statements(map, &root, errors)?;
+    let statements = read_statements(kind, map, &root, errors)?;
 
-    let document = Document { id: id.map(Into::into), statements };
+    let document = Document { id: id.map(Into::into), statements: statements.into() };
     // What was read must also fit when it is written again, else a stored document could not be read back.
     let bytes = document.to_value().to_string().len();
     if bytes > DOCUMENT_BYTES_MAX {
@@ -40,13 +45,14 @@ pub(super) fn read_document(value: &Value, errors: &mut Errors) -> Option<Docume
 }
 
 fn read_statements(
+    kind: Kind,
     map: &Map<String, Value>,
     root: &Place<'_>,
     errors: &mut Errors,
 ) -> Option<Vec<Statement>> {
     let place = Place::Key(root, "Statement");
     let list = match required(map, root, "Statement", errors)? {
-        single @ Value::Object(_) => return Some(vec![read_statement(single, &place, errors)?]),
+        single @ Value::Object(_) => return Some(vec![read_statement(kind, single, &place, errors)?]),
         Value::Array(list) => list,
         other => {
             errors.add(&place, describe(other), "a statement (an object) or a list of them");
@@ -59,7 +65,7 @@ fn read_statements(
     let mut sids = HashSet::new();
     for (index, value) in list.iter().enumerate() {
         let place = Place::Index(&place, index);
-        let Some(statement) = read_statement(value, &place, errors) else {
+        let Some(statement) = read_statement(kind, value, &place, errors) else {
             continue;
         };
         if statement.sid.as_ref().is_some_and(|sid| !sids.insert(sid.clone())) {
@@ -71,23 +77,62 @@ fn read_statements(
     Some(statements)
 }
 
-pub(super) fn read_statement(value: &Value, place: &Place<'_>, errors: &mut Errors) -> Option<Statement> {
+pub(super) fn read_statement(
+    kind: Kind,
+    value: &Value,
+    place: &Place<'_>,
+    errors: &mut Errors,
+) -> Option<Statement> {
     let Some(map) = value.as_object() else {
         errors.add(place, describe(value), "a statement (an object)");
         return None;
     };
-    refuse_others(map, place, &STATEMENT_ELEMENTS, errors);
+    refuse_elements(kind, map, place, errors);
     let sid = read_label(map, place, "Sid", errors);
     let effect = read_effect(map, place, errors);
-    let actions = read_patterns(map, place, ["Action", "NotAction"], ActionPattern::parse, errors);
-    let resources = read_patterns(map, place, ["Resource", "NotResource"], ResourcePattern::parse, errors);
+    let actions = read_either(map, place, ["Action", "NotAction"], ActionPattern::parse, errors);
+    let resources = read_either(map, place, ["Resource", "NotResource"], ResourcePattern::parse, errors);
+    let conditions = match map.get("Condition") {
+        Some(value) => conditions::read(value, &Place::Key(place, "Condition"), errors),
+        None => Some(Vec::new()),
+    };
+    let principals = match kind {
+        Kind::Identity => Some(None),
+        Kind::Resource => principals::read(map, place, effect, errors).map(Some),
+    };
+    let (effect, (not_action, actions), (not_resource, resources)) = (effect?, actions?, resources?);
+    if effect == Effect::Allow && not_action && not_resource {
+        let expected =
+            "`Action` or `Resource` beside the other's opposite: an Allow with both would be boundless";
+        errors.add(place, "an Allow with `NotAction` and `NotResource`", expected);
+    }
+    let extra = Extra { conditions: conditions?.into(), principals: principals?, ..Extra::default() };
+    let is_plain = extra == Extra::default();
     Some(Statement {
         sid: sid.map(Into::into),
-        effect: effect?,
-        actions: actions?,
-        resources: resources?,
-        within: None,
+        effect,
+        not_action,
+        not_resource,
+        actions: actions.into(),
+        resources: resources.into(),
+        extra: if is_plain { None } else { Some(Box::new(extra)) },
     })
+}
+
+/// Refuses what a statement of this kind does not have.
+fn refuse_elements(kind: Kind, map: &Map<String, Value>, place: &Place<'_>, errors: &mut Errors) {
+    let mut known = STATEMENT_ELEMENTS.to_vec();
+    if kind == Kind::Resource {
+        known.extend(PRINCIPAL_ELEMENTS);
+    }
+    for element in map.keys().filter(|element| !known.contains(&element.as_str())) {
+        let expected = if PRINCIPAL_ELEMENTS.contains(&element.as_str()) {
+            format!("no `{element}`: only a resource's policy says whom it is about")
+        } else {
+            format!("only the elements `{}` (names are case-sensitive)", known.join("`, `"))
+        };
+        errors.add(&Place::Key(place, element), format!("the element `{}`", shorten(element)), expected);
+    }
 }
 
 fn read_effect(map: &Map<String, Value>, place: &Place<'_>, errors: &mut Errors) -> Option<Effect> {
@@ -100,22 +145,32 @@ fn read_effect(map: &Map<String, Value>, place: &Place<'_>, errors: &mut Errors)
     effect
 }
 
-/// Reads the patterns of `element`. A statement that has the unsupported `opposite` in its stead has been
-/// refused for that already.
-fn read_patterns<P>(
+/// Reads the patterns of an element or of its opposite, whichever is there, and says whether it is the opposite.
+fn read_either<P>(
     map: &Map<String, Value>,
     statement: &Place<'_>,
     [element, opposite]: [&str; 2],
     parse: fn(&str) -> Result<P, PatternError>,
     errors: &mut Errors,
-) -> Option<Vec<P>> {
-    if map.contains_key(opposite) && !map.contains_key(element) {
-        return None;
-    }
-    let place = Place::Key(statement, element);
-    let Value::Array(list) = required(map, statement, element, errors)? else {
-        let value = map.get(element)?;
-        return Some(vec![read_pattern(value, &place, "a string or a list of strings", parse, errors)?]);
+) -> Option<(bool, Vec<P>)> {
+    let (name, value) = match (map.get(element), map.get(opposite)) {
+        (Some(value), None) => (element, value),
+        (None, Some(value)) => (opposite, value),
+        (None, None) => {
+            let expected = format!("the element `{element}` or `{opposite}`");
+            errors.add(statement, format!("no `{element}`"), expected);
+            return None;
+        }
+        (Some(_), Some(_)) => {
+            let expected = format!("`{element}` or `{opposite}`, not both");
+            errors.add(&Place::Key(statement, opposite), format!("`{element}` and `{opposite}`"), expected);
+            return None;
+        }
+    };
+    let place = Place::Key(statement, name);
+    let Value::Array(list) = value else {
+        let pattern = read_pattern(value, &place, "a string or a list of strings", parse, errors)?;
+        return Some((name == opposite, vec![pattern]));
     };
     check_count(list, VALUES_MAX, "string", &place, errors)?;
 
@@ -124,7 +179,7 @@ fn read_patterns<P>(
         patterns.extend(read_pattern(value, &Place::Index(&place, index), "a string", parse, errors));
     }
     // INVARIANT: a pattern is missing here only if its error was added, which refuses the document.
-    Some(patterns)
+    Some((name == opposite, patterns))
 }
 
 fn read_pattern<P>(
@@ -181,17 +236,10 @@ fn required<'v>(
     value
 }
 
-/// Refuses every element but the `known` ones, and says of the language's own that they may come.
+/// Refuses every element but the `known` ones.
 fn refuse_others(map: &Map<String, Value>, parent: &Place<'_>, known: &[&str], errors: &mut Errors) {
     for element in map.keys().filter(|element| !known.contains(&element.as_str())) {
-        let expected = if LATER_ELEMENTS.contains(&element.as_str()) {
-            format!(
-                "no `{element}`: it belongs to the policy language, but this version of the engine does not \
-                 support it"
-            )
-        } else {
-            format!("only the elements `{}` (names are case-sensitive)", known.join("`, `"))
-        };
+        let expected = format!("only the elements `{}` (names are case-sensitive)", known.join("`, `"));
         errors.add(&Place::Key(parent, element), format!("the element `{}`", shorten(element)), expected);
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
+use crate::key::Known;
 use crate::name::NameError;
+use crate::value::Value;
 
 fn check_action(pattern: &str, matching: &[&str], others: &[&str]) {
     let compiled = ActionPattern::parse(pattern).unwrap();
@@ -129,7 +131,10 @@ fn patterns_that_no_name_can_match_are_refused() {
     assert_eq!(resource("a/../*"), DotSegment.into());
     assert_eq!(resource("a%2F*"), EncodedSeparator.into());
     assert_eq!(resource("a\n*"), Control.into());
-    assert_eq!(resource("home/${aws:username}/*"), PatternError::Variable);
+    assert_eq!(resource("home/${aws:username"), PatternError::Variable(VariableError::Open));
+    assert_eq!(resource("home/${aws:username, '..'}/*"), PatternError::Default);
+    assert_eq!(resource("home//${aws:username}/*"), EmptySegment.into());
+    assert_eq!(resource("home/${a${b}}/*"), PatternError::Variable(VariableError::Key));
     assert!(ResourcePattern::parse("a$b{c}/.*/..?").is_ok());
 }
 
@@ -168,4 +173,28 @@ fn wildcards_at_the_limits_match_what_they_should() {
     assert!(pattern.matches(&"a".repeat(PATTERN_BYTES_MAX / 2)));
     assert!(pattern.matches(&"ba".repeat(512)));
     assert!(!pattern.matches(&"a".repeat(PATTERN_BYTES_MAX / 2 - 1)));
+}
+
+#[test]
+fn variables_fill_one_segment_with_what_is_literal() {
+    let matches = |pattern: &str, resource: &str, name: Value<'_>| {
+        let facts = Facts::at(0).with(Known::Username, name);
+        ResourcePattern::parse(pattern).unwrap().matches_with(resource, &facts)
+    };
+    let ann = Value::Text("ann");
+    assert_eq!(matches("home/${aws:username}/*", "home/ann/x", ann), Ok(true));
+    assert_eq!(matches("home/${aws:username}/*", "home/bob/x", ann), Ok(false));
+    assert_eq!(matches("a:${aws:username}:c*", "a:ann:cd:e", ann), Ok(true));
+    assert_eq!(matches("a:${aws:username}:c*", "a:ann", ann), Ok(false));
+    assert_eq!(matches("x/${*}/${?}/${$}", "x/*/?/$", ann), Ok(true));
+    assert_eq!(matches("x/${*}", "x/y", ann), Ok(false));
+    // What could reach further than its segment cannot be judged, where the rest of the pattern fits.
+    for bad in ["", ".", "..", "a/b", "a:b"] {
+        assert_eq!(matches("home/${aws:username}/*", "home/a/b", Value::Text(bad)), Err(Unresolved), "{bad}");
+        assert_eq!(matches("home/${aws:username}/*", "work/a/b", Value::Text(bad)), Ok(false), "{bad}");
+    }
+    assert_eq!(matches("home/${aws:username}", "home/x", Value::Absent), Err(Unresolved));
+    assert_eq!(matches("home/${aws:username, 'x'}", "home/x", Value::Absent), Ok(true));
+    assert_eq!(matches("home/${aws:username, 'x'}", "home/x", Value::Texts(&["a", "b"])), Ok(true));
+    assert_eq!(matches("home/${aws:username}", "home/a", Value::Texts(&["a", "b"])), Err(Unresolved));
 }

@@ -1,7 +1,7 @@
 //! From JSON to documents: what is read, and how each mistake is reported.
 
 use policy::document::{DOCUMENT_BYTES_MAX, ERRORS_MAX, LABEL_BYTES_MAX, STATEMENTS_MAX, VALUES_MAX};
-use policy::{Document, Effect, ParseError, Statement};
+use policy::{Document, Effect, Kind, ParseError, Statement};
 use serde_json::{Value, json};
 
 fn with_statement(statement: &Value) -> Value {
@@ -67,27 +67,121 @@ fn the_canonical_form_writes_lists_and_reads_back_equal() {
 }
 
 #[test]
-fn elements_of_the_later_language_are_refused_by_name() {
-    for element in ["NotAction", "NotResource", "Condition", "Principal", "NotPrincipal"] {
+fn every_element_is_read_and_written_again() {
+    let document = json!({ "Version": "2012-10-17", "Statement": [{
+        "Sid": "Home", "Effect": "Deny", "NotAction": ["a:b"], "NotResource": ["home/${aws:username, 'x'}/*"],
+        "Condition": {
+            "StringLike": { "aws:PrincipalTag/Team": ["a*"], "s3:prefix": ["${aws:username}/*"] },
+            "ForAllValues:StringEqualsIgnoreCase": { "aws:TagKeys": ["x", "y"] },
+            "NumericLessThanEqualsIfExists": { "aws:MultiFactorAuthAge": ["300"] },
+            "DateLessThan": { "aws:CurrentTime": ["2027-01-01T00:00:00Z"] },
+            "Bool": { "aws:SecureTransport": ["false"] },
+            "BinaryEquals": { "key": ["QQ=="] },
+            "IpAddress": { "aws:SourceIp": ["203.0.113.0/24", "2001:db8::/32"] },
+            "ArnNotLike": { "aws:PrincipalArn": ["arn:signet:iam::*:user/*"] },
+            "Null": { "aws:username": ["true"] },
+        }
+    }]});
+    let read = Document::from_value(&document).unwrap();
+
+    assert_eq!(Document::from_value(&read.to_value()).unwrap(), read);
+    assert_eq!(read.to_value()["Statement"][0]["Condition"], document["Statement"][0]["Condition"]);
+    let [statement] = read.statements() else { panic!("one statement") };
+    assert!(statement.is_not_action() && statement.is_not_resource());
+    assert_eq!(statement.conditions().len(), 10);
+}
+
+#[test]
+fn mistakes_in_conditions_are_named_by_their_place() {
+    let check = |condition: Value, path: &str, found: &str, expected: &str| {
         let mut statement = good_statement();
-        statement[element] = json!("*");
-        let path = format!("/Statement/0/{element}");
-        check_statement_refused(
-            &statement,
-            &[(&path, element, "this version of the engine does not support it")],
-        );
-    }
+        statement["Condition"] = condition;
+        check_statement_refused(&statement, &[(&format!("/Statement/0/Condition{path}"), found, expected)]);
+    };
+    check(json!({}), "", "an empty object", "at least one operator");
+    check(json!([]), "", "an empty list", "an object by operator");
+    check(json!({ "StringEqual": { "a": "b" } }), "/StringEqual", "`StringEqual`", "an operator such as");
+    check(json!({ "stringequals": { "a": "b" } }), "/stringequals", "`stringequals`", "spelled exactly");
+    check(json!({ "Bool": {} }), "/Bool", "an empty object", "at least one condition key");
+    check(json!({ "Bool": { "a": [] } }), "/Bool/a", "an empty list", "1 to 256 strings");
+    check(json!({ "Bool": { "a": "yes" } }), "/Bool/a", "`yes`", "`true` or `false`");
+    check(json!({ "Bool": { "a": [true, "no"] } }), "/Bool/a/1", "`no`", "`true` or `false`");
+    check(json!({ "NumericEquals": { "a": "1e3" } }), "/NumericEquals/a", "`1e3`", "a number");
+    check(json!({ "DateEquals": { "a": "soon" } }), "/DateEquals/a", "`soon`", "an instant such as");
+    check(json!({ "IpAddress": { "a": "10.0.0.0/40" } }), "/IpAddress/a", "10.0.0.0/40", "a network such as");
+    check(json!({ "ArnLike": { "a": "*" } }), "/ArnLike/a", "`*`", "six parts");
+    check(json!({ "BinaryEquals": { "a": "?" } }), "/BinaryEquals/a", "`?`", "Base64");
+    check(json!({ "StringLike": { "a": "${x" } }), "/StringLike/a", "`${x`", "a `}` that ends");
+    check(json!({ "StringLike": { "a b": "x" } }), "/StringLike/a b", "`a b`", "a condition key");
+    check(json!({ "StringLike": { "a": "x", "A": "y" } }), "/StringLike/a", "`a`", "each key once");
+    check(json!({ "NullIfExists": { "a": "true" } }), "/NullIfExists", "`NullIfExists`", "no `IfExists`");
+    check(
+        json!({ "ForAnyValue:StringLikeIfExists": { "a": "x" } }),
+        "/ForAnyValue:StringLikeIfExists",
+        "IfExists",
+        "no `IfExists`",
+    );
+    check(
+        json!({ "ForAllValues:Null": { "a": "true" } }),
+        "/ForAllValues:Null",
+        "Null",
+        "without a set prefix",
+    );
+    check(json!({ "StringLike": { "a": { "b": 1 } } }), "/StringLike/a", "an object", "a string or a list");
+}
+
+#[test]
+fn an_element_and_its_opposite_exclude_each_other() {
     check_statement_refused(
-        &json!({ "Effect": "Allow", "NotAction": "a:b", "NotResource": "*" }),
+        &json!({ "Effect": "Deny", "Action": "a:b", "NotAction": "a:c", "Resource": "*" }),
+        &[("/Statement/0/NotAction", "`Action` and `NotAction`", "not both")],
+    );
+    check_statement_refused(
+        &json!({ "Effect": "Allow", "NotAction": "a:b", "NotResource": "b" }),
+        &[("/Statement/0", "an Allow with `NotAction` and `NotResource`", "boundless")],
+    );
+    assert!(Statement::deny(&["a:b"], &["home/${aws:username}"]).is_ok());
+    check_statement_refused(
+        &json!({ "Effect": "Allow", "Action": "a:b", "Resource": ["a", "home/${a,'b/c'}", "x/${y"] }),
         &[
-            ("/Statement/0/NotAction", "NotAction", "not support"),
-            ("/Statement/0/NotResource", "", "not support"),
+            ("/Statement/0/Resource/1", "`home/${a,'b/c'}`", "a default that"),
+            ("/Statement/0/Resource/2", "`x/${y`", "a `}` that ends"),
         ],
     );
-    check_statement_refused(
-        &json!({ "Effect": "Allow", "Action": "a:b", "Resource": ["a", "home/${aws:username}"] }),
-        &[("/Statement/0/Resource/1", "`home/${aws:username}`", "does not support it")],
+}
+
+#[test]
+fn only_the_policy_of_a_resource_says_whom_it_is_about() {
+    let with = |element: &str, value: Value, effect: &str| {
+        let mut statement = good_statement();
+        statement[element] = value;
+        statement["Effect"] = json!(effect);
+        with_statement(&statement).to_string()
+    };
+    let json = with("Principal", json!("*"), "Allow");
+    check_refused(&json, &[("/Statement/0/Principal", "`Principal`", "only a resource's policy")]);
+    assert!(Document::parse_as(Kind::Resource, &json).is_ok());
+
+    let refused = |json: &str, path: &str, expected: &str| {
+        let errors = Document::parse_as(Kind::Resource, json).unwrap_err();
+        assert!(errors.iter().any(|e| e.path == path && e.expected.contains(expected)), "{errors:?}");
+    };
+    refused(&with_statement(&good_statement()).to_string(), "/Statement/0", "`Principal` or `NotPrincipal`");
+    let allow = with("NotPrincipal", json!({ "AWS": "arn:signet:iam::t:user/u" }), "Allow");
+    refused(&allow, "/Statement/0/NotPrincipal", "only in a Deny");
+    let wild = with("Principal", json!({ "Signet": ["arn:signet:iam::t:user/*"] }), "Allow");
+    refused(&wild, "/Statement/0/Principal/Signet/0", "no other wildcard");
+    refused(&with("Principal", json!("u1"), "Allow"), "/Statement/0/Principal", "`*`, or an object");
+    refused(
+        &with("Principal", json!({ "Service": "x" }), "Allow"),
+        "/Statement/0/Principal/Service",
+        "one of",
     );
+
+    let listed =
+        with("NotPrincipal", json!({ "AWS": "t2", "Signet": ["arn:signet:iam::t:user/u", "*"] }), "Deny");
+    let document = Document::parse_as(Kind::Resource, &listed).unwrap();
+    assert_eq!(Document::from_value_as(Kind::Resource, &document.to_value()).unwrap(), document);
 }
 
 #[test]
@@ -230,9 +324,9 @@ fn reports_are_bounded() {
 fn statements_built_in_code_obey_the_same_rules() {
     let allow = Statement::allow(&["user:*"], &["a/*", "b"]).unwrap();
     assert_eq!(allow.effect(), Effect::Allow);
-    assert!(allow.applies_to("USER:read", "b") && !allow.applies_to("user:read", "c"));
+    assert!(allow.matches_action("USER:read") && !allow.matches_action("users:read"));
     assert_eq!(Statement::deny(&["user:*"], &["*"]).unwrap().effect(), Effect::Deny);
 
-    let errors = Statement::allow(&[], &["a", "${x}"]).unwrap_err();
+    let errors = Statement::allow(&[], &["a", "${x"]).unwrap_err();
     assert_eq!(errors.iter().map(|error| &*error.path).collect::<Vec<_>>(), ["/Action", "/Resource/1"]);
 }

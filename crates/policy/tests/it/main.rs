@@ -9,6 +9,5 @@ mod known;
 mod laws;
 mod naive;
 mod names;
-mod oracle;
 mod parser_fuzz;
 mod world;
