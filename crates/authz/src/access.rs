@@ -20,20 +20,20 @@ use std::sync::Arc;
 
 use base::id::PrincipalId;
 use base::text::name_key;
-use policy::{Because, Denial};
+use policy::{Because, Denial, Stored};
 use serde_json::json;
 
 pub use http::{metadata, tenant_routes};
 pub(crate) use rate::Buckets;
 pub use rate::{BURST_MIN, QUESTIONS_PER_SECOND_MAX, QuestionRates, Rate};
 pub use registration::{
-    CONTEXT_KEY_BYTES_MAX, CONTEXT_KEYS_MAX, END_USER_ADDRESS, PATTERNS_MAX, Registration, RegistrationText,
-    Uncovered,
+    CONTEXT_KEY_BYTES_MAX, CONTEXT_KEYS_MAX, END_USER_ADDRESS, END_USER_SECURE_TRANSPORT, PATTERNS_MAX,
+    Registration, RegistrationText, Uncovered,
 };
 
 use crate::principals::PrincipalKind;
 use crate::snapshot::{LazyRx, Principal};
-use crate::{Action, Actor, Cx, Error, Event, Permit, Result, Target, TenantRef};
+use crate::{Action, Actor, Circumstances, Cx, Error, Event, Permit, Result, Target, TenantRef};
 
 /// Questions of one call at most.
 pub const QUESTIONS_MAX: usize = 100;
@@ -60,10 +60,28 @@ pub struct Question {
     pub action: String,
     /// The resource's name, as policies match it.
     pub resource: String,
-    /// The context keys that the caller adds. Their values decide nothing while policies have no conditions.
+    /// The context keys that the caller adds, as it wrote them.
     pub context_keys: Vec<String>,
-    /// The address of the end user, where an enforcement point passes it: recorded with the decision.
+    /// The same keys in lower case with their values, without those of the end user.
+    pub context: Vec<(Box<str>, Stored)>,
+    /// The address of the end user, where an enforcement point passes it: it is what conditions see as the source
+    /// address, and it is recorded with the decision.
     pub end_user_address: Option<IpAddr>,
+    /// Whether the end user's connection was encrypted, where an enforcement point passes it.
+    pub end_user_secure_transport: Option<bool>,
+}
+
+impl Question {
+    /// What conditions see of how the question came: of a question about oneself, the call itself.
+    fn circumstances<'a>(&'a self, cx: &'a Cx, is_own: bool) -> Circumstances<'a> {
+        let own = cx.request().client_address.filter(|_| is_own);
+        Circumstances {
+            source_ip: self.end_user_address.or(own),
+            secure_transport: self.end_user_secure_transport,
+            user_agent: cx.request().user_agent.as_deref().filter(|_| is_own),
+            context: &self.context,
+        }
+    }
 }
 
 /// When to stop answering a list of questions.
@@ -98,10 +116,8 @@ pub struct Answer {
 pub enum Refused {
     /// There is no such active principal in the tenant.
     NoSubject,
-    /// No statement applies.
-    NothingApplies,
-    /// A statement denies.
-    ExplicitDeny,
+    /// What policies say.
+    By(Denial),
 }
 
 impl Refused {
@@ -109,8 +125,7 @@ impl Refused {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NoSubject => "no_subject",
-            Self::NothingApplies => "nothing_applies",
-            Self::ExplicitDeny => "explicit_deny",
+            Self::By(denial) => denial.as_str(),
         }
     }
 }
@@ -120,6 +135,8 @@ impl Refused {
 pub struct Reasons {
     /// The statements that decided.
     pub because: Vec<Because>,
+    /// The statements that could not be judged: an allow among them did not count, a deny did.
+    pub errors: Vec<Because>,
     /// The version of the policies that answered; none where they were not asked.
     pub version: Option<i64>,
 }
@@ -256,28 +273,34 @@ async fn answer(
         (None, None) => None,
     };
     let asked = principal.as_ref().filter(|_| tenant.active);
+    let circumstances = question.circumstances(cx, is_own);
+    let (action, resource) = (question.action.as_str(), question.resource.as_str());
     let (verdict, reasons) = match asked {
         Some(principal) if explains => {
-            let decision =
-                cx.core().decide(&tenant.id, principal, &question.action, &question.resource).await?;
+            let decision = cx.core().decide(&tenant.id, principal, action, resource, &circumstances).await?;
             let verdict = decision.as_ref().map(|decision| decision.denial.map_or(Ok(()), Err));
-            let reasons = decision.map(|d| Reasons { version: Some(d.version), because: d.because });
+            let reasons = decision.map(|decision| Reasons {
+                version: Some(decision.version),
+                because: decision.because,
+                errors: decision.errors,
+            });
             (verdict, reasons)
         }
         Some(principal) => {
-            (cx.core().judge(&tenant.id, principal, &question.action, &question.resource).await?, None)
+            (cx.core().judge(&tenant.id, principal, action, resource, &circumstances).await?, None)
         }
         None => (None, None),
     };
     let denial = match verdict {
         Some(Ok(())) => None,
-        Some(Err(Denial::ExplicitDeny)) => Some(Refused::ExplicitDeny),
-        Some(Err(Denial::NothingApplies)) => Some(Refused::NothingApplies),
+        Some(Err(denial)) => Some(Refused::By(denial)),
         None => Some(Refused::NoSubject),
     };
     let other = principal.as_ref().filter(|_| !is_own);
     let id = record(cx, tenant, question, other, denial.map(Refused::as_str)).await;
-    let reasons = explains.then(|| reasons.unwrap_or_else(|| Reasons { version: None, because: Vec::new() }));
+    let reasons = explains.then(|| {
+        reasons.unwrap_or_else(|| Reasons { version: None, because: Vec::new(), errors: Vec::new() })
+    });
     let (decision, denial) = (denial.is_none(), denial.filter(|_| explains || is_own));
     Ok(Answer { decision, id, denial, reasons, uncovered: None })
 }

@@ -12,9 +12,12 @@ use store::{AuditRow, Rx, Scope, Store};
 use crate::access::{Buckets, QuestionRates};
 use crate::action::Plane;
 use crate::event::{AuditQueue, Source, duration_ms};
+use crate::facts::Circumstances;
 use crate::idempotency::{Once, Turns};
 use crate::name::is_foreign;
-use crate::snapshot::{LazyRx, Principal, Snapshots, TenantPolicies, load_platform_roles, load_versions};
+use crate::snapshot::{
+    Asked, LazyRx, Principal, Snapshots, TenantPolicies, load_platform_roles, load_versions,
+};
 use crate::{Action, Error, Event, Permit, Purpose, Result, Target, Tx};
 
 /// What all operations share: the store, the clock, randomness, compiled policies and the audit queue.
@@ -417,7 +420,7 @@ impl Cx {
                     return Err(denied("the tenant is not active"));
                 }
                 self.core
-                    .judge(&tenant.id, &principal, action.name(), resource)
+                    .judge(&tenant.id, &principal, action.name(), resource, &self.circumstances())
                     .await
                     .map_err(Refusal::Failed)?
             }
@@ -427,9 +430,18 @@ impl Cx {
         };
         match verdict {
             Some(Ok(())) => Ok(()),
-            Some(Err(policy::Denial::ExplicitDeny)) => Err(denied("a statement denies it")),
-            Some(Err(policy::Denial::NothingApplies)) => Err(denied("nothing allows it")),
+            Some(Err(denial)) => Err(denied(words(denial))),
             None => Err(denied("the principal is not active")),
+        }
+    }
+
+    /// How this call came.
+    fn circumstances(&self) -> Circumstances<'_> {
+        Circumstances {
+            source_ip: self.request.client_address,
+            secure_transport: None,
+            user_agent: self.request.user_agent.as_deref(),
+            context: &[],
         }
     }
 
@@ -447,7 +459,12 @@ impl Cx {
         }
         let rx = lazy.get().await.map_err(Refusal::Failed)?;
         let roles = load_platform_roles(rx, principal, self.now()).await.map_err(Refusal::Failed)?;
-        Ok(Some(self.core.0.snapshots.judge_platform(&roles, action.name(), resource)))
+        self.core
+            .0
+            .snapshots
+            .judge_platform(&roles, action.name(), resource)
+            .map(Some)
+            .map_err(Refusal::Failed)
     }
 
     /// Takes a connection to read with.
@@ -570,14 +587,14 @@ impl Core {
         principal: &PrincipalId,
         action: &str,
         resource: &str,
+        circumstances: &Circumstances<'_>,
     ) -> Result<Option<Decision>> {
         let Some((known, policies)) = self.load(tenant, principal).await? else { return Ok(None) };
         if is_foreign(resource, tenant) {
-            let version = policies.policies.version();
-            let denial = Some(policy::Denial::NothingApplies);
-            return Ok(Some(Decision { effect: policy::Effect::Deny, because: Vec::new(), denial, version }));
+            return Ok(Some(Decision::nothing_applies(policies.policies.version())));
         }
-        Ok(Some(policies.policies.decide(&known.roles_at(self.now()), action, resource)))
+        let asked = Asked { action, resource, circumstances, now: self.now() };
+        self.0.snapshots.decide(&known, &policies, &asked).map(Some)
     }
 
     /// Decides as [`Core::decide`] does, without the reasons and what they cost.
@@ -587,12 +604,14 @@ impl Core {
         principal: &PrincipalId,
         action: &str,
         resource: &str,
+        circumstances: &Circumstances<'_>,
     ) -> Result<Option<Verdict>> {
         let Some((known, policies)) = self.load(tenant, principal).await? else { return Ok(None) };
         if is_foreign(resource, tenant) {
             return Ok(Some(Err(policy::Denial::NothingApplies)));
         }
-        Ok(Some(policies.policies.judge(&known.roles_at(self.now()), action, resource)))
+        let asked = Asked { action, resource, circumstances, now: self.now() };
+        self.0.snapshots.judge(&known, &policies, &asked).map(Some)
     }
 
     /// What an active principal is judged by.
@@ -610,7 +629,21 @@ impl Core {
 }
 
 /// Permitted, or the kind of the refusal.
-pub type Verdict = std::result::Result<(), policy::Denial>;
+pub type Verdict = policy::Answer;
+
+/// Says in the audit log why something was refused.
+fn words(denial: policy::Denial) -> &'static str {
+    match denial {
+        policy::Denial::Inactive => "the principal is not active",
+        policy::Denial::Guardrail => "a guardrail denies it or does not allow it",
+        policy::Denial::Boundary => "the principal's boundary does not allow it",
+        policy::Denial::Session => "the session does not allow it",
+        policy::Denial::Scope => "the token's scope does not allow it",
+        policy::Denial::ResourcePolicy => "the resource's policy denies it",
+        policy::Denial::ExplicitDeny => "a statement denies it",
+        policy::Denial::NothingApplies => "nothing allows it",
+    }
+}
 
 enum Refusal {
     Anonymous,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use policy::{Document, PolicyInput, RoleInput, Snapshot};
+use policy::{Document, Input, Policy, RoleInput, Snapshot};
 use serde_json::json;
 
 use crate::action::Plane;
@@ -27,27 +27,27 @@ pub(crate) fn snapshot() -> Result<Snapshot> {
     ];
     let auditor: Vec<&str> =
         read.iter().filter(|action| action.plane() == Plane::Platform).map(|action| action.name()).collect();
-    let roles = vec![role(PLATFORM_ADMIN, &["*"])?, role(PLATFORM_AUDITOR, &auditor)?];
-    Snapshot::compile(0, roles).map_err(|e| Error::Bug(base::bug!("platform roles: {e}")))
+    let mut input = Input::default();
+    add_role(&mut input, PLATFORM_ADMIN, &["*"])?;
+    add_role(&mut input, PLATFORM_AUDITOR, &auditor)?;
+    Snapshot::compile(0, input).map_err(|e| Error::Bug(base::bug!("platform roles: {e}")))
 }
 
-fn role(name: &str, actions: &[&str]) -> Result<RoleInput> {
+fn add_role(input: &mut Input, name: &str, actions: &[&str]) -> Result<()> {
     let document = json!({
         "Version": "2012-10-17",
         "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
     });
     let document =
         Document::from_value(&document).map_err(|e| Error::Bug(base::bug!("platform role {name}: {e:?}")))?;
-    Ok(RoleInput {
+    let policy = Policy::new(&format!("{name}-policy"), name).with_document(Arc::new(document));
+    input.roles.push(RoleInput {
         id: name.to_owned(),
         name: name.to_owned(),
         parent: None,
-        policies: vec![PolicyInput {
-            id: format!("{name}-policy"),
-            name: name.to_owned(),
-            document: Arc::new(document),
-        }],
+        policies: vec![policy.id().to_string()],
         permissions: Vec::new(),
-        links: Vec::new(),
-    })
+    });
+    input.policies.push(policy);
+    Ok(())
 }

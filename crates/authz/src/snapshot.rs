@@ -1,5 +1,6 @@
 //! The compiled policies of each tenant, and who holds which roles, kept in memory and replaced by version.
 
+mod held;
 mod links;
 mod store;
 
@@ -8,14 +9,15 @@ use std::sync::{Arc, RwLock};
 
 use ::store::{Rx, Scope};
 use base::Timestamp;
-use base::id::{PrincipalId, RoleId, TenantId};
-use policy::Snapshot;
+use base::id::{PrincipalId, TenantId};
+use policy::{Decision, Facts, Request, Snapshot};
 use quick_cache::sync::Cache;
 
-use crate::access::Registration;
 use crate::cx::Verdict;
-use crate::principals::PrincipalKind;
+use crate::facts::{Circumstances, facts};
 use crate::{Error, Result};
+use held::Identities;
+pub(crate) use held::{Assignment, GroupMembership, Held, Principal, Profile};
 
 /// Tenants whose policies are kept compiled.
 const TENANTS_MAX: usize = 2_000;
@@ -28,48 +30,12 @@ pub(crate) struct TenantPolicies {
     pub(crate) policies: Snapshot,
 }
 
-/// One role that a principal holds, for as long as it does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Assignment {
-    pub(crate) role_id: RoleId,
-    pub(crate) valid_from: Option<Timestamp>,
-    pub(crate) expires_at: Option<Timestamp>,
-}
-
-impl Assignment {
-    /// INVARIANT: an assignment counts while `valid_from <= now < expires_at`, judged at the decision.
-    fn counts_at(&self, now: Timestamp) -> bool {
-        self.valid_from.is_none_or(|from| from <= now) && self.expires_at.is_none_or(|end| now < end)
-    }
-}
-
-/// What is known of one principal at one version.
-pub(crate) struct Principal {
-    version: i64,
-    pub(crate) kind: PrincipalKind,
-    pub(crate) active: bool,
-    /// What a client is an enforcement point for.
-    pub(crate) registration: Option<Registration>,
-    pub(crate) assignments: Vec<Assignment>,
-}
-
-impl Principal {
-    /// The roles held directly or through groups at this instant.
-    pub(crate) fn held_at(&self, now: Timestamp) -> impl Iterator<Item = &Assignment> {
-        self.assignments.iter().filter(move |a| a.counts_at(now))
-    }
-
-    /// Their ids.
-    pub(crate) fn roles_at(&self, now: Timestamp) -> Vec<&str> {
-        self.held_at(now).map(|a| a.role_id.as_str()).collect()
-    }
-}
-
 /// All that decisions need, by tenant and by principal.
 pub(crate) struct Snapshots {
     versions: RwLock<HashMap<String, i64>>,
     tenants: Cache<TenantId, Arc<TenantPolicies>>,
     principals: Cache<(TenantId, PrincipalId), Option<Arc<Principal>>>,
+    identities: Identities,
     platform: Snapshot,
 }
 
@@ -89,6 +55,7 @@ impl Snapshots {
             versions: RwLock::new(HashMap::new()),
             tenants: Cache::new(TENANTS_MAX),
             principals: Cache::new(PRINCIPALS_MAX),
+            identities: Identities::new(),
             platform: crate::platform::snapshot()?,
         })
     }
@@ -143,11 +110,62 @@ impl Snapshots {
         Ok(loaded)
     }
 
-    /// Decides by the platform's own roles.
-    pub(crate) fn judge_platform(&self, roles: &[String], action: &str, resource: &str) -> Verdict {
-        let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
-        self.platform.judge(&roles, action, resource)
+    /// Judges a question about a principal, without reasons.
+    pub(crate) fn judge(
+        &self,
+        known: &Principal,
+        policies: &TenantPolicies,
+        ask: &Asked<'_>,
+    ) -> Result<Verdict> {
+        let held = self.held(known, policies, ask)?;
+        let facts = facts(known, &held, ask.circumstances, ask.now);
+        Ok(policies.policies.judge(&policy::Principal::new(&held.identity), &ask.request(&facts)))
     }
+
+    /// Decides a question about a principal, with reasons.
+    pub(crate) fn decide(
+        &self,
+        known: &Principal,
+        policies: &TenantPolicies,
+        ask: &Asked<'_>,
+    ) -> Result<Decision> {
+        let held = self.held(known, policies, ask)?;
+        let facts = facts(known, &held, ask.circumstances, ask.now);
+        Ok(policies.policies.decide(&policy::Principal::new(&held.identity), &ask.request(&facts)))
+    }
+
+    fn held(&self, known: &Principal, policies: &TenantPolicies, ask: &Asked<'_>) -> Result<Held> {
+        known.held(&self.identities, policies, ask.now)
+    }
+
+    /// Decides by the platform's own roles.
+    pub(crate) fn judge_platform(&self, roles: &[String], action: &str, resource: &str) -> Result<Verdict> {
+        let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+        let identity = self.platform.identity(&roles, &[]).map_err(|e| broken("the platform", &e))?;
+        let facts = Facts::default();
+        let request = Request { action, resource, facts: &facts };
+        Ok(self.platform.judge(&policy::Principal::new(&identity), &request))
+    }
+}
+
+/// A question about a principal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) resource: &'a str,
+    pub(crate) circumstances: &'a Circumstances<'a>,
+    pub(crate) now: Timestamp,
+}
+
+impl<'a> Asked<'a> {
+    fn request(&self, facts: &'a Facts<'a>) -> Request<'a> {
+        Request { action: self.action, resource: self.resource, facts }
+    }
+}
+
+/// INVARIANT: the database refuses rings and deeper roles, so that what is loaded compiles.
+fn broken(whose: &str, error: &policy::CompileError) -> Error {
+    Error::Bug(base::bug!("the roles of {whose} do not compile: {error}"))
 }
 
 /// Reads and compiles a tenant's policies. Boxed where it is called, as is [`load_principal`]: a decision from

@@ -1,7 +1,8 @@
 //! Conditions: an operator, a key and the values that it is compared with, read once and compared natively.
 //!
 //! All conditions of a statement must hold; of a condition's values one is enough. A value that is present but
-//! that the operator cannot read is an error, never a `false`: what that means for a statement is the combining
+//! that the operator cannot read is an error, never a `false`, and counts only where nothing else settles the answer:
+//! otherwise taking a condition away from a deny could grant. What an error means for a statement is the combining
 //! rule's matter ([`crate::table`]).
 
 use crate::key::{Facts, Key};
@@ -259,18 +260,18 @@ impl Condition {
         if let (Test::Texts(wanted), Value::Text(text), None) = (&self.test, value, set) {
             return Ok(is_among(wanted, text) != negated);
         }
-        let (mut any, mut all) = (false, true);
+        // One value settles it: a `true` where one is enough, a `false` where all must pass. What cannot be judged
+        // counts only where nothing settles it, so that the order of values changes nothing.
+        let settles = !(negated || set == Some(Set::All)) || set == Some(Set::Any);
+        let mut unread = false;
         for item in value.items() {
-            // Every value is read, whatever the ones before it said: an error must not depend on their order.
-            let matches = self.test.matches(item, facts)?;
-            any |= matches != (negated && set.is_some());
-            all &= matches != (negated && set.is_some());
+            match self.test.matches(item, facts) {
+                Ok(matches) if (matches != negated) == settles => return Ok(settles),
+                Ok(_) => {}
+                Err(ConditionError) => unread = true,
+            }
         }
-        Ok(match set {
-            Some(Set::Any) => any,
-            Some(Set::All) => all,
-            None => any != negated,
-        })
+        if unread { Err(ConditionError) } else { Ok(!settles) }
     }
 }
 
@@ -365,13 +366,17 @@ impl Test {
     }
 }
 
-/// Tells whether one of a list matches; an error of any is an error of all.
+/// Tells whether one of a list matches; what cannot be judged counts only where no other matches.
 fn any<T>(list: &[T], test: impl Fn(&T) -> Result<bool, ConditionError>) -> Result<bool, ConditionError> {
-    let mut found = false;
+    let mut unresolved = false;
     for one in list {
-        found |= test(one)?;
+        match test(one) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(ConditionError) => unresolved = true,
+        }
     }
-    Ok(found)
+    if unresolved { Err(ConditionError) } else { Ok(false) }
 }
 
 impl Wanted {

@@ -4,7 +4,7 @@
 //! mean the same, `aws:` for documents written elsewhere and `signet:`; a caller can set none of them. Tags are
 //! `aws:PrincipalTag/{name}` and so on. Every other name is a key that a caller may add.
 
-use crate::value::Value;
+use crate::value::{Stored, Value};
 
 /// The longest name of a condition key, in bytes.
 pub const KEY_BYTES_MAX: usize = 256;
@@ -112,6 +112,10 @@ known! {
     ResourceOwner: Text = "ResourceOwner";
     /// The region that the question names.
     RequestedRegion: Text = "RequestedRegion";
+    /// The resource on whose behalf the caller asks.
+    SourceArn: Text = "SourceArn";
+    /// Whether one of the platform's own services asks on the principal's behalf.
+    ViaService: Bool = "ViaService" | "ViaAWSService";
     /// The names of the tags that the request sets.
     TagKeys: Texts = "TagKeys";
 }
@@ -203,7 +207,7 @@ impl Key {
 }
 
 /// Named values, their names in lower case. Where a name stands twice, the first counts.
-pub type Named<'a> = &'a [(&'a str, Value<'a>)];
+pub type Named<'a> = &'a [(Box<str>, Stored)];
 
 /// What is known of one question besides action and resource. The decision point fills it; nothing is looked up
 /// later, and a decision allocates nothing for it.
@@ -284,7 +288,7 @@ impl<'a> Facts<'a> {
 }
 
 fn find<'a>(named: Named<'a>, name: &str) -> Value<'a> {
-    named.iter().find(|(known, _)| *known == name).map_or(Value::Absent, |(_, value)| *value)
+    named.iter().find(|(known, _)| **known == *name).map_or(Value::Absent, |(_, value)| value.as_value())
 }
 
 #[cfg(test)]
@@ -308,7 +312,8 @@ mod tests {
 
     #[test]
     fn a_reserved_name_is_never_read_from_what_a_caller_added() {
-        let context = [("aws:nosuchkey", Value::Text("x")), ("aws:sourceip", Value::Text("y"))];
+        let named = |name: &str| (name.into(), Stored::One("x".into()));
+        let context = [named("aws:nosuchkey"), named("aws:sourceip")];
         let facts = Facts::at(0).with_context(&context);
         assert!(facts.get(&Key::parse("aws:NoSuchKey").unwrap()).is_absent());
         assert!(facts.get(&Key::parse("aws:SourceIp").unwrap()).is_absent());

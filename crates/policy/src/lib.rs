@@ -40,4 +40,4 @@ pub use snapshot::{
 pub use statement::{Effect, Statement};
 pub use table::Table;
 pub use template::VariableError;
-pub use value::Value;
+pub use value::{Stored, Value};

@@ -127,6 +127,13 @@ impl ResourcePattern {
         Ok(Self { text: text.into(), form: Form::of(text), template: None })
     }
 
+    /// Reads a resource pattern that stands where there is no request whose variables could be put in.
+    ///
+    /// Fails as [`ResourcePattern::parse`] does, and with [`PatternError::NoVariables`].
+    pub fn parse_plain(text: &str) -> Result<Self, PatternError> {
+        if template::has_variables(text) { Err(PatternError::NoVariables) } else { Self::parse(text) }
+    }
+
     fn parse_template(text: &str) -> Result<Self, PatternError> {
         let mut parts = Vec::new();
         // What the rules of names are checked on: each value stands in as a letter.
@@ -214,11 +221,6 @@ impl ResourcePattern {
     pub(crate) fn stem(&self) -> &str {
         self.form.stem(&self.text)
     }
-
-    /// The pieces of each part, if the pattern has variables.
-    pub(crate) fn template(&self) -> Option<&[Box<[Piece]>]> {
-        self.template.as_deref()
-    }
 }
 
 /// Tells whether a value may be put into a resource.
@@ -255,6 +257,8 @@ pub enum PatternError {
     Variable(VariableError),
     /// The default of a variable could not stand in a resource.
     Default,
+    /// The text holds a variable where none is put in.
+    NoVariables,
 }
 
 impl From<NameError> for PatternError {
@@ -276,6 +280,7 @@ impl PatternError {
         match self {
             Self::Name(error) => error.expectation(),
             Self::Variable(error) => error.expectation(),
+            Self::NoVariables => "no variable `${…}`: nothing is put in here".into(),
             Self::Default => "a default that is not empty, `.` or `..` and has neither `:` nor `/`".into(),
         }
     }

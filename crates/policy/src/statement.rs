@@ -10,6 +10,9 @@ use crate::name::NameError;
 use crate::pattern::{ActionPattern, ResourcePattern};
 use crate::value::Value;
 
+/// What the names of the platform's actions begin with.
+const PLATFORM: &str = "platform:";
+
 /// What a statement does where it applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
@@ -68,7 +71,8 @@ pub struct Principals {
     pub not: bool,
     /// Whether `*` is among them: the authenticated principals of the owner's tenant.
     pub everybody: bool,
-    /// The others, by name; `{tenant id}` and `arn:signet:iam::{tenant id}:root` are a tenant's principals.
+    /// The others, by name. A tenant's name, `arn:signet:iam::{tenant id}:tenant/{tenant id}`, stands for all of its
+    /// principals on a resource of another tenant.
     pub names: Box<[Box<str>]>,
 }
 
@@ -79,12 +83,12 @@ impl Principals {
         let name = facts.known(Known::PrincipalArn).only_text().unwrap_or_default();
         let home = facts.known(Known::PrincipalAccount).only_text().unwrap_or_default();
         let anonymous = home.is_empty() || facts.known(Known::PrincipalType) == Value::Text("Anonymous");
-        let is_root = |listed: &str| {
-            let account = listed.strip_prefix("arn:signet:iam::").and_then(|rest| rest.strip_suffix(":root"));
-            listed == home || account == Some(home)
+        let names_home = |listed: &str| {
+            let rest = listed.strip_prefix("arn:signet:iam::").and_then(|rest| rest.strip_prefix(home));
+            home != tenant && rest.and_then(|rest| rest.strip_prefix(":tenant/")) == Some(home)
         };
         let listed = (self.everybody && !anonymous && home == tenant)
-            || self.names.iter().any(|listed| **listed == *name || (!anonymous && is_root(listed)));
+            || self.names.iter().any(|listed| **listed == *name || (!anonymous && names_home(listed)));
         listed != self.not
     }
 }
@@ -96,6 +100,11 @@ pub(crate) enum Applies {
     Yes,
     /// Action, resource and principal match, and something could not be judged.
     Error,
+}
+
+/// Tells whether an action is one of the platform's.
+fn is_platform(action: &str) -> bool {
+    action.get(..PLATFORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(PLATFORM))
 }
 
 impl Statement {
@@ -197,7 +206,12 @@ impl Statement {
     /// Tells whether the statement is about an action.
     #[must_use]
     pub fn matches_action(&self, action: &str) -> bool {
-        self.actions.iter().any(|pattern| pattern.matches(action)) != self.not_action
+        let listed = self.actions.iter().any(|pattern| pattern.matches(action));
+        if !self.not_action {
+            return listed;
+        }
+        // What everything else is allowed by reaches no action of the platform: those are granted by name.
+        !listed && !(self.effect == Effect::Allow && is_platform(action))
     }
 
     /// Tells whether the statement is about the first name of `chain`; the others are what it lies in.
@@ -214,25 +228,23 @@ impl Statement {
                 Err(_) => unresolved = true,
             }
         }
-        if unresolved {
-            Applies::Error
-        } else if any != self.not_resource {
-            Applies::Yes
-        } else {
-            Applies::No
+        match (any, unresolved) {
+            (false, true) => Applies::Error,
+            (any, _) if any != self.not_resource => Applies::Yes,
+            _ => Applies::No,
         }
     }
 
-    /// Tells whether the conditions hold. All are judged: that one does not hold takes nothing from an error of
-    /// another.
+    /// Tells whether the conditions hold. One that does not rules the statement out, whatever the others.
     pub(crate) fn meets_conditions(&self, facts: &Facts<'_>) -> Applies {
-        let mut all = true;
+        let mut applies = Applies::Yes;
         for condition in self.conditions() {
             match condition.holds(facts) {
-                Ok(holds) => all &= holds,
-                Err(_) => return Applies::Error,
+                Ok(true) => {}
+                Ok(false) => return Applies::No,
+                Err(_) => applies = Applies::Error,
             }
         }
-        if all { Applies::Yes } else { Applies::No }
+        applies
     }
 }

@@ -303,7 +303,7 @@ impl Table {
                 let erred = match self.applies(item, entry, reach, ask) {
                     Applies::No => continue,
                     Applies::Yes => false,
-                    Applies::Error => true,
+                    Applies::Error => self.applies_after_all(entry, ask) == Applies::Error,
                 };
                 if !wanted(entry.effect, entry.level, erred) {
                     continue;
@@ -345,9 +345,19 @@ impl Table {
         if resource == Applies::No {
             return Applies::No;
         }
-        match (statement.meets_conditions(ask.facts), resource) {
-            (_, Applies::Error) => Applies::Error,
-            (conditions, _) => conditions,
+        match statement.meets_conditions(ask.facts) {
+            Applies::Yes => resource,
+            other => other,
+        }
+    }
+
+    /// Whether a statement that could not be judged by one of its patterns can be by all of them together.
+    fn applies_after_all(&self, entry: &Entry, ask: &Ask<'_>) -> Applies {
+        let Some((_, statement)) = self.statement(entry) else { return Applies::No };
+        match (statement.matches_resource(ask.chain, ask.facts), statement.meets_conditions(ask.facts)) {
+            (Applies::No, _) | (_, Applies::No) => Applies::No,
+            (Applies::Yes, Applies::Yes) => Applies::Yes,
+            _ => Applies::Error,
         }
     }
 
@@ -433,6 +443,8 @@ impl Class<'_> {
             (covers, false) => covers,
             (Covers::All, true) => Covers::No,
             (Covers::Some, true) => Covers::Some,
+            // Not the platform's.
+            (Covers::No, true) if statement.effect == Effect::Allow => Covers::Some,
             (Covers::No, true) => Covers::All,
         }
     }

@@ -27,7 +27,7 @@ pub enum Value<'a> {
     /// An address.
     Ip(IpAddr),
     /// Several texts: a multi-valued key.
-    Texts(&'a [&'a str]),
+    Texts(&'a [Box<str>]),
 }
 
 impl<'a> Value<'a> {
@@ -94,6 +94,26 @@ impl<'a> Value<'a> {
     }
 }
 
+/// A value as it is kept: what is read from a request or stored with a principal or resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// One text.
+    One(Box<str>),
+    /// Several texts; none is as if the key were missing.
+    Many(Box<[Box<str>]>),
+}
+
+impl Stored {
+    /// Returns the value as conditions see it.
+    #[must_use]
+    pub fn as_value(&self) -> Value<'_> {
+        match self {
+            Self::One(text) => Value::Text(text),
+            Self::Many(texts) => Value::Texts(texts),
+        }
+    }
+}
+
 /// A decimal number with nine places, exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Number(i128);
@@ -142,15 +162,11 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
 }
 
 /// Reads an instant: ISO 8601 in the forms of the W3C's note on dates and times, from a year and month to
-/// fractions of a second with `Z` or an offset; or seconds since 1970, a whole number of five digits or more or
-/// with a sign. Without a time it is midnight, UTC.
+/// fractions of a second with `Z` or an offset; or a number, which is seconds since 1970 (so a year by itself is none).
+/// Without a time it is midnight, UTC. What is finer than a microsecond is cut off.
 pub(crate) fn parse_time(text: &str) -> Option<i64> {
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    if !unsigned.is_empty() && unsigned.len() <= 12 && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
-        if text.len() == 4 {
-            return days_from_civil(text.parse().ok()?, 1, 1).checked_mul(86_400 * SECOND);
-        }
-        return text.parse::<i64>().ok()?.checked_mul(SECOND);
+    if let Some(Number(seconds)) = Number::parse(text) {
+        return i64::try_from(seconds / (Number::UNIT / i128::from(SECOND))).ok();
     }
     let (date, time) = match text.split_once(['T', 't']) {
         Some((date, time)) => (date, Some(time)),
@@ -331,7 +347,8 @@ mod tests {
         assert_eq!(parse_time("1970-01-01T00:00:00Z"), second(0));
         assert_eq!(parse_time("2000-02-29"), second(951_782_400));
         assert_eq!(parse_time("2026-11"), second(1_793_491_200));
-        assert_eq!(parse_time("1997"), second(852_076_800));
+        assert_eq!(parse_time("1997"), second(1_997));
+        assert_eq!(parse_time("1.5"), Some(SECOND + SECOND / 2));
         assert_eq!(parse_time("1997-07-16T19:20+01:00"), second(869_077_200));
         assert_eq!(parse_time("1997-07-16T18:20:30.45z"), Some(869_077_230 * SECOND + 450_000));
         assert_eq!(parse_time("869077230"), second(869_077_230));

@@ -7,7 +7,7 @@
 //! Section 10.1.1: members that are not known are ignored, a missing one is 400. What is known and decides
 //! nothing (properties of resource and action) is ignored too; what would pass for the decision point's own
 //! knowledge is refused, and so is a context key that the caller is not registered for. The values of
-//! registered context keys decide nothing while policies have no conditions.
+//! registered context keys are what conditions see.
 //!
 //! What the caller's registration does not cover is 403 for a single question. Among several questions it
 //! stands in its own answer (section 7.2.1 calls it an error of an individual evaluation): denied, with
@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use base::{Kind, Problem};
+use policy::Denial;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -28,7 +29,8 @@ use web::{Failure, Json};
 
 use super::registration::is_reserved;
 use super::{
-    Answer, END_USER_ADDRESS, QUESTIONS_MAX, Question, Refused, Semantic, Subject, evaluate, refuse_nobody,
+    Answer, END_USER_ADDRESS, END_USER_SECURE_TRANSPORT, QUESTIONS_MAX, Question, Refused, Semantic, Subject,
+    evaluate, refuse_nobody,
 };
 use crate::{Cx, Error, TenantRef};
 
@@ -158,6 +160,9 @@ pub struct ContextBody {
     /// The statements that decided, for those who hold `access:Explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<Vec<BecauseBody>>,
+    /// Statements that could not be judged: an allow among them did not count, a deny did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<BecauseBody>,
     /// The version of the policies that answered, for those who hold `access:Explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_version: Option<i64>,
@@ -189,6 +194,11 @@ pub struct Words {
 pub struct BecauseBody {
     /// `allow` or `deny`.
     effect: &'static str,
+    /// Where it stands: `identity` (the subject's roles), `resource`, or the ceiling: `platform_guardrail`,
+    /// `tenant_guardrail`, `boundary`, `session`, `scope`.
+    layer: &'static str,
+    /// The priority of its policy, 0 to 1000.
+    priority: u16,
     /// The names of the roles on the way, the one that is held first.
     roles: Vec<String>,
     /// The policy's name, if it is a policy's.
@@ -343,7 +353,44 @@ fn refuse_reserved(place: &str, body: &EvaluationBody) -> Result<(), Problem> {
         return Err(bad(pointer, "reserved_context_key", detail));
     }
     read_address(place, body.context.as_ref())?;
+    read_secure_transport(place, body.context.as_ref())?;
+    read_context(place, body.context.as_ref())?;
     Ok(())
+}
+
+/// Reads whether the end user's connection was encrypted.
+fn read_secure_transport(place: &str, context: Option<&Map<String, Value>>) -> Result<Option<bool>, Problem> {
+    let Some(value) = context.and_then(|context| context.get(END_USER_SECURE_TRANSPORT)) else {
+        return Ok(None);
+    };
+    value.as_bool().map(Some).ok_or_else(|| {
+        let pointer = format!("{place}/context/{END_USER_SECURE_TRANSPORT}");
+        bad(pointer, "invalid_context_value", "expected `true` or `false`")
+    })
+}
+
+/// Reads the values of the keys that the caller adds: a text, a number or a truth value, or a list of them.
+fn read_context(
+    place: &str,
+    context: Option<&Map<String, Value>>,
+) -> Result<Vec<(Box<str>, policy::Stored)>, Problem> {
+    let own = [END_USER_ADDRESS, END_USER_SECURE_TRANSPORT];
+    let members = context.into_iter().flatten().filter(|(key, _)| !own.contains(&key.as_str()));
+    let mut read: Vec<(Box<str>, policy::Stored)> = Vec::new();
+    for (key, value) in members {
+        let pointer = || format!("{place}/context/{}", key.replace('~', "~0").replace('/', "~1"));
+        let name: Box<str> = key.to_ascii_lowercase().into();
+        if read.iter().any(|(known, _)| *known == name) {
+            let detail = "the key stands twice: keys are compared without regard to case";
+            return Err(bad(pointer(), "invalid_context_value", detail));
+        }
+        let value = crate::facts::stored(value).ok_or_else(|| {
+            let detail = "expected a text, a number, `true` or `false`, or a list of them";
+            bad(pointer(), "invalid_context_value", detail)
+        })?;
+        read.push((name, value));
+    }
+    Ok(read)
 }
 
 /// Reads the end user's address from a context.
@@ -372,7 +419,9 @@ fn read_question(
     let context = body.context.as_ref().or_else(|| defaults?.context.as_ref());
     Ok(Question {
         context_keys: context.map(|context| context.keys().cloned().collect()).unwrap_or_default(),
+        context: read_context(place, context)?,
         end_user_address: read_address(place, context)?,
+        end_user_secure_transport: read_secure_transport(place, context)?,
         action: action_name(action.name, &resource.r#type),
         resource: resource_name(&resource),
         subject: Subject { kind: subject.r#type, id: subject.id },
@@ -402,9 +451,12 @@ fn resource_name(resource: &ResourceBody) -> String {
 fn describe(answer: Answer) -> DecisionBody {
     let explained = answer.reasons.is_some();
     let words = answer.denial.map(words);
-    let (because, policy_version) = match answer.reasons {
-        Some(reasons) => (Some(reasons.because.iter().map(describe_because).collect()), reasons.version),
-        None => (None, None),
+    let describe_all = |list: &[policy::Because]| list.iter().map(describe_because).collect::<Vec<_>>();
+    let (because, errors, policy_version) = match answer.reasons {
+        Some(reasons) => {
+            (Some(describe_all(&reasons.because)), describe_all(&reasons.errors), reasons.version)
+        }
+        None => (None, Vec::new(), None),
     };
     let (reason_admin, reason_user) = if explained { (words, None) } else { (None, words) };
     let error = answer.uncovered.map(|found| {
@@ -412,15 +464,22 @@ fn describe(answer: Answer) -> DecisionBody {
         let status = web::failure::status(problem.kind()).as_u16();
         ErrorBody { status, code: problem.code(), message: problem.detail().to_owned() }
     });
-    let context = ContextBody { id: answer.id, reason_user, reason_admin, because, policy_version, error };
+    let context =
+        ContextBody { id: answer.id, reason_user, reason_admin, because, errors, policy_version, error };
     DecisionBody { decision: answer.decision, context }
 }
 
 fn words(denial: Refused) -> Words {
     let (en, zh) = match denial {
         Refused::NoSubject => ("there is no such active principal", "没有这个有效的主体"),
-        Refused::NothingApplies => ("nothing allows it", "没有任何策略允许"),
-        Refused::ExplicitDeny => ("a policy denies it", "有策略明确拒绝"),
+        Refused::By(Denial::Inactive) => ("the principal is not active", "该主体未启用"),
+        Refused::By(Denial::Guardrail) => ("a guardrail does not allow it", "护栏策略不允许"),
+        Refused::By(Denial::Boundary) => ("the permissions boundary does not allow it", "权限边界不允许"),
+        Refused::By(Denial::Session) => ("the session does not allow it", "会话策略不允许"),
+        Refused::By(Denial::Scope) => ("the token does not reach that far", "令牌的范围不允许"),
+        Refused::By(Denial::ResourcePolicy) => ("the resource's policy denies it", "资源策略明确拒绝"),
+        Refused::By(Denial::ExplicitDeny) => ("a policy denies it", "有策略明确拒绝"),
+        Refused::By(Denial::NothingApplies) => ("nothing allows it", "没有任何策略允许"),
     };
     Words { en: en.to_owned(), zh: zh.to_owned() }
 }
@@ -433,6 +492,8 @@ fn describe_because(because: &policy::Because) -> BecauseBody {
     };
     BecauseBody {
         effect: if because.effect == policy::Effect::Allow { "allow" } else { "deny" },
+        layer: because.layer.as_str(),
+        priority: because.priority,
         roles: because.role_path.iter().map(|role| role.name.to_string()).collect(),
         policy,
         permission,

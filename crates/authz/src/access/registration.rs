@@ -22,6 +22,8 @@ pub const CONTEXT_KEY_BYTES_MAX: usize = 128;
 const SHOWN_CHARS_MAX: usize = 200;
 /// The context member that holds the address of the end user.
 pub const END_USER_ADDRESS: &str = "end_user_address";
+/// The context member that says whether the end user's connection was encrypted; for whoever may pass the address.
+pub const END_USER_SECURE_TRANSPORT: &str = "end_user_secure_transport";
 
 /// A registration as people write it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +117,7 @@ impl Registration {
             .iter()
             .enumerate()
             .map(|(at, pattern)| {
-                ResourcePattern::parse(pattern).map_err(|e| wrong("/resources", at, pattern, e))
+                ResourcePattern::parse_plain(pattern).map_err(|e| wrong("/resources", at, pattern, e))
             })
             .collect::<Result<_>>()?;
         check_keys(&text.context_keys)?;
@@ -155,7 +157,7 @@ impl Registration {
 
     /// Whether the client may add this context key.
     pub(super) fn allows_key(&self, key: &str) -> bool {
-        if self.text.end_user_address && key == END_USER_ADDRESS {
+        if self.text.end_user_address && [END_USER_ADDRESS, END_USER_SECURE_TRANSPORT].contains(&key) {
             return true;
         }
         self.text.context_keys.iter().any(|known| known.eq_ignore_ascii_case(key))
@@ -194,7 +196,7 @@ fn check_keys(keys: &[String]) -> Result<()> {
             let rule = "comes from the decision point and cannot be registered";
             return refuse(at, format!("found `{key}`, which {rule}"));
         }
-        if key.eq_ignore_ascii_case(END_USER_ADDRESS) {
+        if [END_USER_ADDRESS, END_USER_SECURE_TRANSPORT].iter().any(|ours| key.eq_ignore_ascii_case(ours)) {
             let rule = format!("found `{key}`, expected `\"{END_USER_ADDRESS}\": true` beside the keys");
             return refuse(at, rule);
         }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use base::Timestamp;
 use base::id::{PrincipalId, RoleId, TenantId};
-use policy::{Document, LinkInput, PermissionInput, PolicyInput, RoleInput, Snapshot};
+use policy::{Document, Input, Policy, RoleInput, Snapshot, Stored};
 use store::{FromRow, Row, Rx, Sql};
 
 use super::links;
-use super::{Assignment, Principal, TenantPolicies};
+use super::{Assignment, GroupMembership, Principal, Profile, TenantPolicies};
+use crate::principals::PrincipalKind;
 use crate::{Error, Result, action, principals};
 
 struct RoleRow {
@@ -30,21 +31,32 @@ impl FromRow for RoleRow {
     }
 }
 
-struct AttachedPolicy {
-    role_id: RoleId,
-    policy_id: String,
+struct PolicyRow {
+    id: String,
     name: String,
+    priority: i64,
     document: Option<serde_json::Value>,
 }
 
-impl FromRow for AttachedPolicy {
+impl FromRow for PolicyRow {
     fn from_row(row: &Row) -> store::Result<Self> {
         Ok(Self {
-            role_id: row.get("role_id")?,
-            policy_id: row.get("policy_id")?,
+            id: row.get("id")?,
             name: row.get("name")?,
+            priority: row.get("priority")?,
             document: row.find("document")?,
         })
+    }
+}
+
+struct Attachment {
+    role_id: RoleId,
+    policy_id: String,
+}
+
+impl FromRow for Attachment {
+    fn from_row(row: &Row) -> store::Result<Self> {
+        Ok(Self { role_id: row.get("role_id")?, policy_id: row.get("policy_id")? })
     }
 }
 
@@ -83,43 +95,26 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
                 .bind(tenant),
         )
         .await?;
-    let attached: Vec<AttachedPolicy> = rx
+    let policies: Vec<PolicyRow> = rx
         .all(
-            Sql::new(
-                "SELECT rp.role_id, p.id AS policy_id, p.name, p.document FROM role_policies rp \
-                 JOIN policies p ON p.id = rp.policy_id AND p.tenant_id = rp.tenant_id \
-                 WHERE rp.tenant_id = $1 ORDER BY rp.role_id, p.id",
-            )
-            .bind(tenant),
+            Sql::new("SELECT id, name, priority, document FROM policies WHERE tenant_id = $1 ORDER BY id")
+                .bind(tenant),
         )
         .await?;
-    let mut documents: HashMap<String, Arc<Document>> = HashMap::new();
-    let mut by_role: HashMap<RoleId, Vec<PolicyInput>> = HashMap::new();
-    let links = links::load(rx, tenant).await?;
-    let mut links_by_role: HashMap<RoleId, Vec<LinkInput>> = HashMap::new();
-    for row in attached {
-        if let Some(linked) = links.by_policy.get(&row.policy_id) {
-            links_by_role.entry(row.role_id.clone()).or_default().extend(linked.iter().cloned());
-        }
-        let Some(document) = row.document else { continue };
-        let document = match documents.get(&row.policy_id) {
-            Some(document) => document.clone(),
-            None => {
-                // INVARIANT: only documents that parsed are stored; one that does not parse denies all.
-                let parsed = Document::from_value(&document)
-                    .map_err(|e| Error::Bug(base::bug!("stored policy {}: {e:?}", row.policy_id)))?;
-                let parsed = Arc::new(parsed);
-                documents.insert(row.policy_id.clone(), parsed.clone());
-                parsed
-            }
-        };
-        by_role.entry(row.role_id).or_default().push(PolicyInput {
-            id: row.policy_id,
-            name: row.name,
-            document,
-        });
+    let attached: Vec<Attachment> = rx
+        .all(Sql::new("SELECT role_id, policy_id FROM role_policies WHERE tenant_id = $1").bind(tenant))
+        .await?;
+    let mut links = links::load(rx, tenant).await?;
+    let mut by_role: HashMap<RoleId, Vec<String>> = HashMap::new();
+    for Attachment { role_id, policy_id } in attached {
+        by_role.entry(role_id).or_default().push(policy_id);
     }
-    let inputs = roles
+    let mut input = Input { tenant: tenant.to_string(), parents: links.parents, ..Input::default() };
+    for row in policies {
+        let linked = links.by_policy.remove(&row.id).unwrap_or_default();
+        input.policies.push(compile_policy(row, linked)?);
+    }
+    input.roles = roles
         .into_iter()
         .map(|role| RoleInput {
             policies: by_role.remove(&role.id).unwrap_or_default(),
@@ -127,23 +122,31 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
                 .permissions
                 .iter()
                 .filter_map(|code| action::find_code(code))
-                .map(|code| PermissionInput {
-                    code: code.code.to_owned(),
-                    statements: code.statements(tenant.as_str()),
-                })
+                .map(|code| Policy::permission(code.code, code.statements(tenant.as_str())))
                 .collect(),
-            links: links_by_role.remove(&role.id).unwrap_or_default(),
             id: role.id.to_string(),
             name: role.name,
             parent: role.parent_id.map(|id| id.to_string()),
         })
         .collect();
-    let policies = Snapshot::compile(version, inputs)
-        .map_err(|e| Error::Bug(base::bug!("the roles of tenant {tenant} do not compile: {e}")))?;
-    Ok(TenantPolicies { version, policies: policies.with_parents(links.parents) })
+    let policies =
+        Snapshot::compile(version, input).map_err(|e| super::broken(&format!("tenant {tenant}"), &e))?;
+    Ok(TenantPolicies { version, policies })
 }
 
-/// Loads who a principal is and which roles it holds, directly and through groups.
+/// INVARIANT: only documents that parsed are stored; one that does not parse denies all.
+fn compile_policy(row: PolicyRow, links: Vec<policy::Statement>) -> Result<Policy> {
+    let mut policy = Policy::new(&row.id, &row.name)
+        .with_priority(u16::try_from(row.priority).unwrap_or(0))
+        .with_links(links);
+    if let Some(document) = &row.document {
+        let parsed = Document::from_value(document)
+            .map_err(|e| Error::Bug(base::bug!("stored policy {}: {e:?}", row.id)))?;
+        policy = policy.with_document(Arc::new(parsed));
+    }
+    Ok(policy)
+}
+
 pub(super) async fn load_principal(
     rx: &mut Rx,
     tenant: &TenantId,
@@ -175,8 +178,86 @@ pub(super) async fn load_principal(
         )
         .await?;
     let assignments = assignments.into_iter().chain(through_groups.into_iter().map(|g| g.0)).collect();
+    let groups: Vec<GroupMembership> = rx
+        .all(
+            Sql::new(
+                "SELECT group_id, valid_from, expires_at FROM group_members \
+                 WHERE tenant_id = $1 AND principal_id = $2 ORDER BY group_id",
+            )
+            .bind(tenant)
+            .bind(id),
+        )
+        .await?;
     let principals::PrincipalRow { kind, active, registration, .. } = known;
-    Ok(Some(Principal { version, kind, active, registration, assignments }))
+    let profile = load_profile(rx, tenant, id, kind).await?;
+    Ok(Some(Principal {
+        version,
+        tenant: tenant.clone(),
+        kind,
+        active,
+        profile,
+        registration,
+        assignments,
+        groups,
+        last: arc_swap::ArcSwapOption::empty(),
+    }))
+}
+
+/// What conditions may ask about a principal.
+async fn load_profile(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    id: &PrincipalId,
+    kind: PrincipalKind,
+) -> Result<Profile> {
+    let row = match kind {
+        PrincipalKind::User => {
+            let sql = Sql::new("SELECT username, attributes FROM users WHERE tenant_id = $1 AND id = $2");
+            rx.optional(sql.bind(tenant).bind(id)).await?
+        }
+        PrincipalKind::Client => {
+            let sql = Sql::new("SELECT client_id FROM oauth2_clients WHERE tenant_id = $1 AND id = $2");
+            let name: Option<String> = rx.optional(sql.bind(tenant).bind(id)).await?;
+            name.map(|name| ProfileRow { name, attributes: None })
+        }
+    };
+    let Some(ProfileRow { name, attributes }) = row else { return Ok(Profile::default()) };
+    Ok(Profile {
+        name: name.into(),
+        arn: format!("arn:signet:iam::{tenant}:{}/{id}", kind.as_str()).into(),
+        id: id.as_str().into(),
+        tags: attributes.as_ref().map(read_tags).unwrap_or_default(),
+    })
+}
+
+struct ProfileRow {
+    name: String,
+    attributes: Option<serde_json::Value>,
+}
+
+impl FromRow for ProfileRow {
+    fn from_row(row: &Row) -> store::Result<Self> {
+        Ok(Self { name: row.get("username")?, attributes: row.find("attributes")? })
+    }
+}
+
+/// Reads attributes as tags: texts, numbers and truth values, and lists of them. What else there is, is no tag.
+fn read_tags(attributes: &serde_json::Value) -> Box<[(Box<str>, Stored)]> {
+    let members = attributes.as_object().into_iter().flatten();
+    members
+        .filter_map(|(name, value)| Some((name.to_ascii_lowercase().into(), crate::facts::stored(value)?)))
+        .collect()
+}
+
+impl FromRow for GroupMembership {
+    fn from_row(row: &Row) -> store::Result<Self> {
+        let group_id: String = row.get("group_id")?;
+        Ok(Self {
+            group_id: group_id.into(),
+            valid_from: row.find("valid_from")?,
+            expires_at: row.find("expires_at")?,
+        })
+    }
 }
 
 /// An assignment through a group: it counts only while both the membership and the group's role do.

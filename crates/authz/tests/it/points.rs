@@ -61,7 +61,9 @@ fn about(kind: &str, id: &str, action: &str, resource: &str) -> Question {
         action: action.to_owned(),
         resource: resource.to_owned(),
         context_keys: Vec::new(),
+        context: Vec::new(),
         end_user_address: None,
+        end_user_secure_transport: None,
     }
 }
 

@@ -233,7 +233,8 @@ pub(crate) async fn decides(
     action: &str,
     resource: &str,
 ) -> bool {
-    let decision = core.decide(&tenant.id, &user.cast(), action, resource).await.unwrap();
+    let decision =
+        core.decide(&tenant.id, &user.cast(), action, resource, &Default::default()).await.unwrap();
     decision.is_some_and(|decision| decision.is_allowed())
 }
 

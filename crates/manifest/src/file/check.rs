@@ -150,7 +150,7 @@ fn text_rule(at: Place, name: &str, rule: Text, found: &str, mistakes: &mut Mist
         Text::Phone => text::check_phone(found).err().map(|e| e.to_string()),
         Text::Resource => policy::ResourceName::check(found).err().map(|e| e.to_string()),
         Text::ActionPattern => policy::ActionPattern::parse(found).err().map(must_have),
-        Text::ResourcePattern => policy::ResourcePattern::parse(found).err().map(must_have),
+        Text::ResourcePattern => policy::ResourcePattern::parse_plain(found).err().map(must_have),
         Text::Instant => base::Timestamp::parse(found)
             .is_none()
             .then(|| "must be an instant as RFC 3339 writes it, like 2027-01-31T12:00:00Z".to_owned()),

@@ -162,7 +162,8 @@ impl World {
     pub(crate) async fn allowed(&self, code: &str, name: &str, action: &str, resource: &str) -> bool {
         let tenant = self.tenant(code).await;
         let id = self.user_id(code, name).await.unwrap();
-        let decision = self.core.decide(&tenant.id, &id.cast(), action, resource).await.unwrap();
+        let decision =
+            self.core.decide(&tenant.id, &id.cast(), action, resource, &Default::default()).await.unwrap();
         decision.is_some_and(|decision| decision.effect == policy::Effect::Allow)
     }
 

@@ -195,6 +195,12 @@ fn variables_fill_one_segment_with_what_is_literal() {
     }
     assert_eq!(matches("home/${aws:username}", "home/x", Value::Absent), Err(Unresolved));
     assert_eq!(matches("home/${aws:username, 'x'}", "home/x", Value::Absent), Ok(true));
-    assert_eq!(matches("home/${aws:username, 'x'}", "home/x", Value::Texts(&["a", "b"])), Ok(true));
-    assert_eq!(matches("home/${aws:username}", "home/a", Value::Texts(&["a", "b"])), Err(Unresolved));
+    assert_eq!(
+        matches("home/${aws:username, 'x'}", "home/x", Value::Texts(&["a".into(), "b".into()])),
+        Ok(true)
+    );
+    assert_eq!(
+        matches("home/${aws:username}", "home/a", Value::Texts(&["a".into(), "b".into()])),
+        Err(Unresolved)
+    );
 }

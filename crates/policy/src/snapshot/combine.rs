@@ -65,7 +65,9 @@ pub enum Denial {
     Session,
     /// The token's scope does not reach that far.
     Scope,
-    /// A statement about the principal or the resource denies.
+    /// The resource's own policy denies.
+    ResourcePolicy,
+    /// A statement of the principal's roles or policies denies.
     ExplicitDeny,
     /// No statement applies. Also the answer for a text that is no valid action or resource name.
     NothingApplies,
@@ -73,12 +75,13 @@ pub enum Denial {
 
 impl Denial {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Inactive,
         Self::Guardrail,
         Self::Boundary,
         Self::Session,
         Self::Scope,
+        Self::ResourcePolicy,
         Self::ExplicitDeny,
         Self::NothingApplies,
     ];
@@ -92,6 +95,7 @@ impl Denial {
             Self::Boundary => "boundary",
             Self::Session => "session",
             Self::Scope => "scope",
+            Self::ResourcePolicy => "resource_policy",
             Self::ExplicitDeny => "explicit_deny",
             Self::NothingApplies => "nothing_applies",
         }
@@ -138,7 +142,8 @@ impl Layer {
             Self::Boundary => Denial::Boundary,
             Self::Session => Denial::Session,
             Self::Scope => Denial::Scope,
-            Self::Resource | Self::Identity => Denial::ExplicitDeny,
+            Self::Resource => Denial::ResourcePolicy,
+            Self::Identity => Denial::ExplicitDeny,
         }
     }
 }
@@ -148,12 +153,12 @@ impl Layer {
 pub struct Decision {
     /// Whether the request is permitted.
     pub effect: Effect,
-    /// The statements that decided, at most [`BECAUSE_MAX`]: the denies that are final; else those of the highest
-    /// priority that applies, or the allows of the resource's policy. By layer, then by the id of the role that
-    /// has the statement, then by its source and place.
+    /// The statements that decided, at most [`BECAUSE_MAX`]: the denies of the layer whose deny is final; else those of
+    /// the highest priority that applies, or the allows of the resource's policy. By the id of the role that has the
+    /// statement, then by its source and place.
     pub because: Vec<Because>,
     /// Statements whose action, resource and principal match but that could not be judged, at most
-    /// [`BECAUSE_MAX`], in the same order: an allow among them does not apply, a deny does.
+    /// [`BECAUSE_MAX`], by layer and then in the same order: an allow among them does not apply, a deny does.
     pub errors: Vec<Because>,
     /// Why it is refused; `None` if it is permitted.
     pub denial: Option<Denial>,
@@ -162,6 +167,13 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// The answer where nothing may apply, whatever policies say.
+    #[must_use]
+    pub fn nothing_applies(version: i64) -> Self {
+        let denial = Some(Denial::NothingApplies);
+        Self { effect: Effect::Deny, because: Vec::new(), errors: Vec::new(), denial, version }
+    }
+
     /// Tells whether the request is permitted.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
@@ -257,7 +269,7 @@ impl Snapshot {
         let decided = self.put(principal, request, |said, ask| {
             let answer = said.answer();
             let because = because(principal, said, ask);
-            let errors = collect_all(principal, said, ask, true, |_, _, erred| erred);
+            let errors = errors(principal, said, ask);
             (answer, because, errors)
         });
         let (answer, because, errors) =
@@ -340,10 +352,11 @@ fn heard<'a>(ask: &Ask<'_>, layer: Layer, table: Option<&'a Table>) -> Option<(L
 
 /// The statements that decided.
 fn because(principal: &Principal<'_>, said: &Said<'_>, ask: &Ask<'_>) -> Vec<Because> {
-    if said.final_deny().is_some() {
-        return collect_all(principal, said, ask, false, |layer, effect, _| {
-            layer != Layer::Identity && effect == Effect::Deny
-        });
+    if let Some(last) = said.final_deny() {
+        let found = said.layers().find(|(layer, ..)| *layer == last);
+        let Some((layer, table, _)) = found else { return Vec::new() };
+        let hits = table.collect(ask, BECAUSE_MAX, false, |effect, _, _| effect == Effect::Deny);
+        return hits.into_iter().filter_map(|hit| describe(layer, table, hit)).collect();
     }
     if said.closed().is_some() {
         return Vec::new();
@@ -369,19 +382,13 @@ fn because(principal: &Principal<'_>, said: &Said<'_>, ask: &Ask<'_>) -> Vec<Bec
     hits.into_iter().filter_map(|hit| describe(layer, table, hit)).collect()
 }
 
-/// Collects over all layers what `wanted` takes.
-fn collect_all(
-    principal: &Principal<'_>,
-    said: &Said<'_>,
-    ask: &Ask<'_>,
-    only_errors: bool,
-    wanted: impl Fn(Layer, Effect, bool) -> bool,
-) -> Vec<Because> {
+/// Collects over all layers what could not be judged.
+fn errors(principal: &Principal<'_>, said: &Said<'_>, ask: &Ask<'_>) -> Vec<Because> {
     let identity = (Layer::Identity, &principal.identity.table, said.identity);
     let mut found = Vec::new();
     for (layer, table, _) in said.layers().chain([identity]) {
         let room = BECAUSE_MAX.saturating_sub(found.len());
-        let hits = table.collect(ask, room, only_errors, |effect, _, erred| wanted(layer, effect, erred));
+        let hits = table.collect(ask, room, true, |_, _, erred| erred);
         found.extend(hits.into_iter().filter_map(|hit| describe(layer, table, hit)));
     }
     found

@@ -178,12 +178,8 @@ impl<'a> Builder<'a> {
         } else if statement.not_resource {
             push("", Place::Whole);
         } else {
-            // An unresolved variable in one pattern is an error of the whole statement.
-            let together = statement.resources.len() > 1
-                && statement.resources.iter().any(|pattern| pattern.template().is_some());
             for (number, pattern) in statement.resources.iter().enumerate() {
-                let place = if together { Place::Whole } else { place_of(number, pattern) };
-                push(pattern.stem(), place);
+                push(pattern.stem(), place_of(number, pattern));
             }
         }
     }

@@ -10,19 +10,13 @@ use crate::Result;
 
 pub(super) struct PermissionRow {
     pub(super) policy_id: String,
-    pub(super) policy_name: String,
     pub(super) code: String,
     pub(super) effect: String,
 }
 
 impl FromRow for PermissionRow {
     fn from_row(row: &Row) -> ::store::Result<Self> {
-        Ok(Self {
-            policy_id: row.get("policy_id")?,
-            policy_name: row.get("policy_name")?,
-            code: row.get("code")?,
-            effect: row.get("effect")?,
-        })
+        Ok(Self { policy_id: row.get("policy_id")?, code: row.get("code")?, effect: row.get("effect")? })
     }
 }
 
@@ -40,12 +34,12 @@ pub(super) async fn list_permissions(rx: &mut Rx, tenant: &TenantId) -> Result<V
     Ok(rx
         .all(
             Sql::new(
-                "SELECT l.policy_id, p.name AS policy_name, pe.code AS code, coalesce(l.effect, p.effect) AS effect \
+                "SELECT l.policy_id, pe.code AS code, coalesce(l.effect, p.effect) AS effect \
                  FROM policy_permissions l JOIN policies p ON p.id = l.policy_id AND p.tenant_id = l.tenant_id \
                  JOIN permissions pe ON pe.id = l.permission_id AND pe.tenant_id = l.tenant_id \
                  WHERE l.tenant_id = $1 \
                  UNION ALL \
-                 SELECT l.policy_id, p.name AS policy_name, g.name AS code, p.effect AS effect \
+                 SELECT l.policy_id, g.name AS code, p.effect AS effect \
                  FROM policy_global_permissions l \
                  JOIN policies p ON p.id = l.policy_id AND p.tenant_id = l.tenant_id \
                  JOIN global_permissions g ON g.id = l.global_permission_id WHERE l.tenant_id = $1",
