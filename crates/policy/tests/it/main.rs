@@ -3,6 +3,7 @@
 
 mod decisions;
 mod documents;
+mod engine;
 mod expressions;
 mod generate;
 mod known;

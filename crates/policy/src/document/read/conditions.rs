@@ -21,7 +21,6 @@ pub(super) fn read(value: &Value, place: &Place<'_>, errors: &mut Errors) -> Opt
             }
         };
         let Some(keys) = read_object(keys, &place, "condition key", errors) else { continue };
-        let mut seen: Vec<Key> = Vec::with_capacity(keys.len());
         for (written, values) in keys {
             let place = Place::Key(&place, written);
             let Some(key) = Key::parse(written) else {
@@ -32,15 +31,6 @@ pub(super) fn read(value: &Value, place: &Place<'_>, errors: &mut Errors) -> Opt
                 errors.add(&place, quote(written), expected);
                 continue;
             };
-            if seen.contains(&key) {
-                errors.add(
-                    &place,
-                    quote(written),
-                    "each key once under an operator (in any case of letters)",
-                );
-                continue;
-            }
-            seen.push(key.clone());
             let Some(values) = read_values(values, &place, errors) else { continue };
             if let Some(operator) = operator {
                 conditions.extend(compile(name, operator, written, key, values, &place, errors));

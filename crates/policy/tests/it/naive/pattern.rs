@@ -159,9 +159,11 @@ pub(crate) fn resource_truth(world: &World, ask: &Ask, pattern: &str, resource: 
         match substitute(world, ask, part, is_refused_in_resources) {
             Ok(form) => Truth::of(glob_text(&form, name)),
             Err(()) => {
-                let wild = part.iter().map(|piece| match piece {
-                    Piece::Variable { .. } => Piece::Many,
-                    other => other.clone(),
+                // Only what cannot be resolved could be anything.
+                let wild = part.iter().flat_map(|piece| {
+                    let one = std::slice::from_ref(piece);
+                    substitute(world, ask, one, is_refused_in_resources)
+                        .unwrap_or_else(|()| vec![Piece::Many])
                 });
                 if glob_text(&wild.collect::<Vec<_>>(), name) { Truth::Error } else { Truth::False }
             }
