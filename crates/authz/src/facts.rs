@@ -34,6 +34,11 @@ pub(crate) fn stored(value: &serde_json::Value) -> Option<Stored> {
     };
     match value {
         serde_json::Value::Array(list) => list.iter().map(single).collect::<Option<_>>().map(Stored::Many),
+        serde_json::Value::Bool(value) => Some(Stored::Bool(*value)),
+        serde_json::Value::Number(number) => Some(match number.as_i64() {
+            Some(value) => Stored::Int(value),
+            None => Stored::Decimal(number.to_string().into()),
+        }),
         other => single(other).map(Stored::One),
     }
 }

@@ -28,6 +28,25 @@ pub enum KeyKind {
     Texts,
 }
 
+/// A name in lower case, made at compile time.
+struct LowerName([u8; 40], usize);
+
+impl LowerName {
+    fn as_str(&'static self) -> &'static str {
+        self.0.get(..self.1).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+#[expect(clippy::indexing_slicing, reason = "runs at compile time, where a wrong index is a compile error")]
+const fn lower(name: &str) -> LowerName {
+    let (mut bytes, mut at) = ([0; 40], 0);
+    while at < name.len() {
+        bytes[at] = name.as_bytes()[at].to_ascii_lowercase();
+        at += 1;
+    }
+    LowerName(bytes, at)
+}
+
 macro_rules! known {
     ($($(#[doc = $doc:literal])+ $variant:ident: $kind:ident = $name:literal $(| $alias:literal)*;)+) => {
         /// A key that the decision point sets.
@@ -44,6 +63,11 @@ macro_rules! known {
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The name with the prefix `aws:`, in lower case: what expressions see.
+            pub(crate) fn lower_name(self) -> &'static str {
+                match self { $(Self::$variant => const { &lower(concat!("aws:", $name)) }.as_str(),)+ }
             }
 
             /// Other names after the prefix that mean the same.
@@ -325,6 +349,7 @@ mod tests {
             assert_eq!(*known as usize, at);
             assert_eq!(Key::parse(&format!("signet:{}", known.name())), Some(Key::Known(*known)));
             assert!(known.meaning().ends_with('.'), "{known:?}");
+            assert_eq!(known.lower_name(), format!("aws:{}", known.name()).to_ascii_lowercase());
         }
     }
 }

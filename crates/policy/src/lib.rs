@@ -17,6 +17,7 @@
 pub mod condition;
 pub mod document;
 pub mod expression;
+mod guard;
 pub mod key;
 pub mod name;
 pub mod pattern;
@@ -29,6 +30,7 @@ mod template;
 pub mod value;
 
 pub use document::{Document, Kind, ParseError};
+pub use expression::Expression;
 pub use key::{Facts, Key, Known, Tagged};
 pub use name::{ActionName, NameError, ResourceName};
 pub use pattern::{ActionPattern, PatternError, ResourcePattern};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::document::Document;
+use crate::expression::Expression;
 use crate::statement::Statement;
 
 /// The highest priority; the default is 0.
@@ -40,6 +41,8 @@ pub enum Source {
 pub struct Policy {
     source: Source,
     priority: u16,
+    /// Guards all that the policy says.
+    expression: Option<Expression>,
     document: Option<Arc<Document>>,
     /// What the policy is linked to, each statement with its permission's code.
     links: Box<[Statement]>,
@@ -50,20 +53,26 @@ impl Policy {
     #[must_use]
     pub fn new(id: &str, name: &str) -> Self {
         let source = Source::Policy { id: id.into(), name: name.into() };
-        Self { source, priority: 0, document: None, links: [].into() }
+        Self { source, priority: 0, expression: None, document: None, links: [].into() }
     }
 
     /// A simple permission of a role, at priority 0.
     #[must_use]
     pub fn permission(code: &str, statements: Vec<Statement>) -> Self {
         let source = Source::Permission { code: code.into() };
-        Self { source, priority: 0, document: None, links: statements.into() }
+        Self { source, priority: 0, expression: None, document: None, links: statements.into() }
     }
 
     /// Gives the policy a document.
     #[must_use]
     pub fn with_document(self, document: Arc<Document>) -> Self {
         Self { document: Some(document), ..self }
+    }
+
+    /// Gives the policy an expression, without which being true it says nothing.
+    #[must_use]
+    pub fn with_expression(self, expression: Expression) -> Self {
+        Self { expression: Some(expression), ..self }
     }
 
     /// Gives the policy a priority of at most [`PRIORITY_MAX`]; a higher one becomes that.
@@ -97,6 +106,12 @@ impl Policy {
     #[must_use]
     pub fn priority(&self) -> u16 {
         self.priority
+    }
+
+    /// Returns the expression.
+    #[must_use]
+    pub fn expression(&self) -> Option<&Expression> {
+        self.expression.as_ref()
     }
 
     /// Returns the document.

@@ -10,6 +10,20 @@ use crate::name::NameError;
 use crate::pattern::{ActionPattern, ResourcePattern};
 use crate::value::Value;
 
+impl Applies {
+    /// Takes another part along: one that does not match rules the statement out, whatever the other.
+    pub(crate) fn and(self, other: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::No => Self::No,
+            Self::Yes => other(),
+            Self::Error => match other() {
+                Self::No => Self::No,
+                Self::Yes | Self::Error => Self::Error,
+            },
+        }
+    }
+}
+
 /// What the names of the platform's actions begin with.
 const PLATFORM: &str = "platform:";
 

@@ -16,6 +16,7 @@ mod trie;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::guard;
 use crate::key::Facts;
 use crate::name::ACTION_NAME_BYTES_MAX;
 use crate::pattern::Form;
@@ -37,6 +38,13 @@ pub(crate) struct Grant {
     /// The role held directly, its parent, and so on to the role that has the policy. Empty where the policy is
     /// attached to the principal itself, or is a ceiling's.
     pub(crate) path: Arc<[RoleRef]>,
+}
+
+impl Grant {
+    /// Tells whether the policy's expression lets it speak.
+    fn lets_speak(&self, ask: &Ask<'_>) -> Applies {
+        self.policy.expression().map_or(Applies::Yes, |expression| guard::judge(expression, ask))
+    }
 }
 
 /// One statement of one grant.
@@ -322,7 +330,7 @@ impl Table {
         if !item.is_reached(reach) {
             return Applies::No;
         }
-        let Some((_, statement)) = self.statement(entry) else { return Applies::No };
+        let Some((grant, statement)) = self.statement(entry) else { return Applies::No };
         if item.checks_action() && !statement.matches_action(ask.action) {
             return Applies::No;
         }
@@ -345,20 +353,14 @@ impl Table {
         if resource == Applies::No {
             return Applies::No;
         }
-        match statement.meets_conditions(ask.facts) {
-            Applies::Yes => resource,
-            other => other,
-        }
+        resource.and(|| statement.meets_conditions(ask.facts)).and(|| grant.lets_speak(ask))
     }
 
     /// Whether a statement that could not be judged by one of its patterns can be by all of them together.
     fn applies_after_all(&self, entry: &Entry, ask: &Ask<'_>) -> Applies {
-        let Some((_, statement)) = self.statement(entry) else { return Applies::No };
-        match (statement.matches_resource(ask.chain, ask.facts), statement.meets_conditions(ask.facts)) {
-            (Applies::No, _) | (_, Applies::No) => Applies::No,
-            (Applies::Yes, Applies::Yes) => Applies::Yes,
-            _ => Applies::Error,
-        }
+        let Some((grant, statement)) = self.statement(entry) else { return Applies::No };
+        let resource = statement.matches_resource(ask.chain, ask.facts);
+        resource.and(|| statement.meets_conditions(ask.facts)).and(|| grant.lets_speak(ask))
     }
 
     /// The index for an action, made if it is not there yet.
@@ -392,13 +394,14 @@ impl Table {
     fn build_index(&self, class: Class<'_>) -> Index {
         let mut builder = index::Builder::default();
         for (number, entry) in self.entries.iter().enumerate() {
-            let Some((_, statement)) = self.statement(entry) else { continue };
+            let Some((grant, statement)) = self.statement(entry) else { continue };
             let checks_action = match class.covered_by(statement) {
                 Covers::No => continue,
                 Covers::Some => true,
                 Covers::All => false,
             };
-            builder.add(to_u32(number), entry.effect, entry.level, statement, checks_action);
+            let is_plain = statement.is_plain() && !checks_action && grant.policy.expression().is_none();
+            builder.add(to_u32(number), entry.effect, entry.level, statement, checks_action, is_plain);
         }
         builder.finish()
     }

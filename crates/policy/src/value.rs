@@ -101,6 +101,12 @@ pub enum Stored {
     One(Box<str>),
     /// Several texts; none is as if the key were missing.
     Many(Box<[Box<str>]>),
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Another number, as it was written.
+    Decimal(Box<str>),
 }
 
 impl Stored {
@@ -108,9 +114,16 @@ impl Stored {
     #[must_use]
     pub fn as_value(&self) -> Value<'_> {
         match self {
-            Self::One(text) => Value::Text(text),
+            Self::One(text) | Self::Decimal(text) => Value::Text(text),
             Self::Many(texts) => Value::Texts(texts),
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Int(value) => Value::Int(*value),
         }
+    }
+
+    /// Returns the text, if there is exactly one.
+    pub(crate) fn only_text(&self) -> Option<&str> {
+        self.as_value().only_text()
     }
 }
 

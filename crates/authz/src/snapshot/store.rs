@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base::Timestamp;
 use base::id::{PrincipalId, RoleId, TenantId};
-use policy::{Document, Input, Policy, RoleInput, Snapshot, Stored};
+use policy::{Document, Expression, Input, Policy, RoleInput, Snapshot, Stored};
 use store::{FromRow, Row, Rx, Sql};
 
 use super::links;
@@ -35,6 +35,7 @@ struct PolicyRow {
     id: String,
     name: String,
     priority: i64,
+    expression: Option<String>,
     document: Option<serde_json::Value>,
 }
 
@@ -44,6 +45,7 @@ impl FromRow for PolicyRow {
             id: row.get("id")?,
             name: row.get("name")?,
             priority: row.get("priority")?,
+            expression: row.find("expression")?,
             document: row.find("document")?,
         })
     }
@@ -97,7 +99,9 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
         .await?;
     let policies: Vec<PolicyRow> = rx
         .all(
-            Sql::new("SELECT id, name, priority, document FROM policies WHERE tenant_id = $1 ORDER BY id")
+            Sql::new(
+                "SELECT id, name, priority, expression, document FROM policies WHERE tenant_id = $1 ORDER BY id",
+            )
                 .bind(tenant),
         )
         .await?;
@@ -134,7 +138,7 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
     Ok(TenantPolicies { version, policies })
 }
 
-/// INVARIANT: only documents that parsed are stored; one that does not parse denies all.
+/// INVARIANT: only documents and expressions that parsed are stored; one that does not parse denies all.
 fn compile_policy(row: PolicyRow, links: Vec<policy::Statement>) -> Result<Policy> {
     let mut policy = Policy::new(&row.id, &row.name)
         .with_priority(u16::try_from(row.priority).unwrap_or(0))
@@ -143,6 +147,11 @@ fn compile_policy(row: PolicyRow, links: Vec<policy::Statement>) -> Result<Polic
         let parsed = Document::from_value(document)
             .map_err(|e| Error::Bug(base::bug!("stored policy {}: {e:?}", row.id)))?;
         policy = policy.with_document(Arc::new(parsed));
+    }
+    if let Some(text) = &row.expression {
+        let parsed = Expression::parse(text)
+            .map_err(|e| Error::Bug(base::bug!("the expression of stored policy {}: {e:?}", row.id)))?;
+        policy = policy.with_expression(parsed);
     }
     Ok(policy)
 }

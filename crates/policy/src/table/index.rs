@@ -164,8 +164,8 @@ impl<'a> Builder<'a> {
         level: u16,
         statement: &'a Statement,
         checks_action: bool,
+        is_plain: bool,
     ) {
-        let is_plain = statement.is_plain() && !checks_action;
         let mut push = |stem: &'a str, place: Place| {
             let plain = is_plain && matches!(place, Place::Exact | Place::Prefix | Place::Within);
             let item = Item { entry, place, checks_action };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use policy::snapshot::BECAUSE_MAX;
 use policy::{
-    Because, Document, Facts, Input, Key, Known, Policy, Principal, Request, RoleInput, Snapshot, Source,
-    Statement, Stored, Tagged, Value,
+    Because, Document, Expression, Facts, Input, Key, Known, Policy, Principal, Request, RoleInput, Snapshot,
+    Source, Statement, Stored, Tagged, Value,
 };
 use proptest::test_runner::TestCaseError;
 use serde_json::json;
@@ -45,6 +45,9 @@ fn compile_policy(said: &WPolicy) -> Policy {
         statement.of_permission(&format!("link{number}"))
     });
     let mut policy = Policy::new(&said.id, &said.id).with_priority(said.priority).with_links(links.collect());
+    if let Some(text) = &said.expression {
+        policy = policy.with_expression(Expression::parse(text).unwrap());
+    }
     if let Some(value) = &said.document {
         policy = policy.with_document(document(value, policy::Kind::Identity));
     }
@@ -101,11 +104,12 @@ struct Kept {
     tags: BTreeMap<Tagged, Vec<(Box<str>, Stored)>>,
     others: Vec<(Box<str>, Stored)>,
     arn: String,
+    id: String,
 }
 
 impl Kept {
     fn new(ask: &Ask, tenant: &str) -> Self {
-        let mut kept = Self { arn: ask.principal_name(tenant), ..Self::default() };
+        let mut kept = Self { arn: ask.principal_name(tenant), id: ask.principal.clone(), ..Self::default() };
         for (name, values) in &ask.context {
             let stored = match values.as_slice() {
                 [single] => Stored::One(single.as_str().into()),
@@ -123,6 +127,7 @@ impl Kept {
     fn facts<'a>(&'a self, ask: &Ask, tenant: &'a str) -> Facts<'a> {
         let mut facts = Facts::at(ask.now)
             .with(Known::PrincipalArn, Value::Text(&self.arn))
+            .with(Known::UserId, Value::Text(&self.id))
             .with(Known::PrincipalAccount, Value::Text(tenant))
             .with_context(&self.others);
         for (tagged, tags) in &self.tags {
@@ -201,7 +206,7 @@ fn place(because: &Because, ask: &Ask) -> Place {
     Place { layer, holder, policy, part }
 }
 
-/// Whether the engine has what the question needs.
+/// Whether the question stays in the tenant: the engine does not reach further yet.
 fn is_answered(world: &World, ask: &Ask) -> bool {
     !is_foreign(&ask.resource, &world.tenant)
         && world.policies.iter().all(|policy| policy.expression.is_none())
