@@ -14,7 +14,7 @@ pub(crate) type AnswerFn<'f> = &'f dyn Fn(&World, &Ask) -> Answer;
 /// Fails with what broke it.
 pub(crate) type Law = fn(AnswerFn<'_>, &World, &Ask, &Change) -> Result<(), String>;
 
-pub(crate) const LAWS: [(&str, Law); 9] = [
+pub(crate) const LAWS: [(&str, Law); 11] = [
     ("without an allow nothing is allowed", without_an_allow_nothing_is_allowed),
     ("a deny wins in every layer", a_deny_wins_in_every_layer),
     ("a deny wins within a level", a_deny_wins_within_a_level),
@@ -24,6 +24,8 @@ pub(crate) const LAWS: [(&str, Law); 9] = [
     ("narrowing the condition of an allow never grants", narrowing_an_allow_never_grants),
     ("widening the condition of a deny never grants", widening_a_deny_never_grants),
     ("lowering an allow's priority, or raising a deny's, never grants", moving_a_priority_never_grants),
+    ("a ceiling only takes", a_ceiling_only_takes),
+    ("what is about something else changes nothing", what_is_about_something_else_changes_nothing),
 ];
 
 /// What a statement becomes that is to say nothing any more, without a hole where it stood.
@@ -139,12 +141,16 @@ fn order_changes_nothing(answer: AnswerFn<'_>, world: &World, ask: &Ask, _: &Cha
     asked.context.values_mut().for_each(|values| values.reverse());
 
     let after = answer(&turned, &asked);
-    let summary = |one: &Answer| (one.effect, one.denial, one.deciding.len(), one.erring.len());
     if summary(&before) == summary(&after) {
         Ok(())
     } else {
         Err(format!("turned round: {before:?}, {after:?}"))
     }
+}
+
+/// What must stay as it was where statements only move: who answers may name no more than some of many reasons.
+fn summary(answer: &Answer) -> (Effect, Option<Denial>, usize, usize) {
+    (answer.effect, answer.denial, answer.deciding.len(), answer.erring.len())
 }
 
 fn turn(list: &mut Value) {
@@ -248,6 +254,45 @@ fn moving_a_priority_never_grants(
             let mut world = world.clone();
             world.policies[number].priority = priority;
             never_grants(&before, &answer(&world, ask), &format!("{} at {priority}", policy.id))?;
+        }
+    }
+    Ok(())
+}
+
+fn a_ceiling_only_takes(answer: AnswerFn<'_>, world: &World, ask: &Ask, _: &Change) -> Result<(), String> {
+    let before = answer(world, ask);
+    let (mut world, mut ask) = (world.clone(), ask.clone());
+    world.platform_guardrails.clear();
+    world.tenant_guardrails.clear();
+    (ask.boundary, ask.session, ask.scope) = (None, None, None);
+    never_grants(&answer(&world, &ask), &before, "adding every ceiling")
+}
+
+/// An allow in a new guardrail is something, so only places that are there already, and policies, are added to.
+fn what_is_about_something_else_changes_nothing(
+    answer: AnswerFn<'_>,
+    world: &World,
+    ask: &Ask,
+    change: &Change,
+) -> Result<(), String> {
+    let before = answer(world, ask);
+    for effect in ["Allow", "Deny"] {
+        let said = json!({ "Effect": effect, "Action": [NO_ACTION], "Resource": ["*"] });
+        for (layer, _) in LAYERS {
+            let is_there = match layer {
+                Layer::PlatformGuardrail => !world.platform_guardrails.is_empty(),
+                Layer::TenantGuardrail => !world.tenant_guardrails.is_empty(),
+                Layer::Boundary => ask.boundary.is_some(),
+                Layer::Session => ask.session.is_some(),
+                Layer::Scope => ask.scope.is_some(),
+                Layer::Resource | Layer::Role | Layer::Direct => true,
+            };
+            let (mut world, mut ask) = (world.clone(), ask.clone());
+            add(&mut world, &mut ask, layer, &said, change.priority);
+            let after = answer(&world, &ask);
+            if is_there && summary(&after) != summary(&before) {
+                return Err(format!("{effect} of another action in {layer:?}: {before:?}, then {after:?}"));
+            }
         }
     }
     Ok(())

@@ -2,6 +2,26 @@
 //! that defines it and from nothing of the engine. It reads documents as JSON again for every question, looks at every
 //! statement, and compiles nothing.
 //!
+//! Where the page leaves a choice, this is what was chosen:
+//!
+//! - A part of a statement is false, erring or true, in that order; an and is the least of its parts, an or the
+//!   greatest, a not swaps the ends. Anything else breaks a law (see `statement::Truth`).
+//! - A key is absent where it has no values. An empty text is a value.
+//! - An absent key settles its comparison before the policy's values are looked at, so that a variable that cannot be
+//!   resolved errs only beside a key that is there.
+//! - A variable of a resource that cannot be resolved could be anything: the pattern errs where something in its place
+//!   would match, and else is false.
+//! - A variable of several values takes its default, as one that is absent does. A default may be any text.
+//! - A value of a request that is no ARN of six parts cannot be read by `Arn*`; a value of a policy that its operator
+//!   cannot read is refused with the document.
+//! - All documents of a layer are one ceiling. The platform's guardrails and the tenant's are two layers.
+//! - The kind of a denial is that of the first layer, in the order of the page's list, that denies; then that of the
+//!   first ceiling that does not allow; then comes the identity.
+//! - "Only by name" is said of `NotAction`: an `Action` that is a wildcard matches actions of the platform too.
+//! - What a deny covers does not end at the tenant: a bare `*` there matches a name that states another one.
+//! - A resource policy is that of the resource itself, not of its ancestors.
+//! - The errors of an answer are those of every statement that concerns it, outranked ones too.
+//!
 //! Reading order: [`answer`], `statement`, `condition`, `pattern`, `value`. `check` tells which documents are refused.
 
 mod check;

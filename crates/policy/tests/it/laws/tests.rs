@@ -9,7 +9,7 @@ use super::{AnswerFn, LAWS, check_laws, check_scenarios, documents_mut, is_allow
 use crate::generate::Scenario;
 use crate::known::expression;
 use crate::naive;
-use crate::world::{Ask, Denial, Effect, Layer, World};
+use crate::world::{Answer, Ask, Denial, Effect, Layer, World};
 
 #[test]
 fn the_oracle_keeps_the_laws() {
@@ -114,7 +114,20 @@ fn each_law_catches_an_evaluator_that_is_wrong() {
         }
         answer
     };
-    let wrong: [(&str, AnswerFn<'_>); 10] = [
+    let takes_a_boundary_for_a_grant = |world: &World, ask: &Ask| {
+        let answer = oracle(world, ask);
+        let is_bounded = answer.denial == Some(Denial::NothingApplies) && ask.boundary.is_some();
+        if is_bounded { Answer { effect: Effect::Allow, denial: None, ..answer } } else { answer }
+    };
+    let takes_a_resource_policy_for_a_ceiling = |world: &World, ask: &Ask| {
+        let answer = oracle(world, ask);
+        let is_named = answer.deciding.iter().any(|place| place.layer == Layer::Resource);
+        if answer.effect == Effect::Deny || is_named || !world.resource_policies.contains_key(&ask.resource) {
+            return answer;
+        }
+        Answer { effect: Effect::Deny, denial: Some(Denial::ResourcePolicy), ..answer }
+    };
+    let wrong: [(&str, AnswerFn<'_>); 12] = [
         ("without an allow nothing is allowed", &allows_by_default),
         ("a deny wins in every layer", &forgets_the_boundary),
         ("a deny wins in every layer", &forgets_resource_policies),
@@ -125,6 +138,8 @@ fn each_law_catches_an_evaluator_that_is_wrong() {
         ("narrowing the condition of an allow never grants", &reads_one_operator),
         ("widening the condition of a deny never grants", &forgets_errors),
         ("lowering an allow's priority, or raising a deny's, never grants", &turns_priorities_round),
+        ("a ceiling only takes", &takes_a_boundary_for_a_grant),
+        ("what is about something else changes nothing", &takes_a_resource_policy_for_a_ceiling),
     ];
 
     for (name, law) in LAWS {
