@@ -19,7 +19,7 @@ const CACHE_BYTES_MAX: usize = 64 * 1024;
 const GROUPS_DEEP_MAX: u32 = 32;
 /// How many pairs of a byte of text and a position of the pattern are looked at for one step of cost. In the worst
 /// case each byte is held against each position.
-const PAIRS_PER_STEP: usize = 8;
+const PAIRS_PER_STEP: usize = 32;
 
 /// The classes of characters that have a name, such as `[[:alpha:]]`.
 const CLASSES: [&str; 14] = [

@@ -117,10 +117,10 @@ fn a_pattern_costs_by_its_size_and_by_the_length_of_the_text() {
     let small = cost("'0123456789abcdef'.matches('^[a-z]+$')");
 
     assert!(small < 20, "{small}");
-    assert!(cost(&format!("'{}'.matches('^[a-z]+$')", "a".repeat(2000))) > 500);
-    assert!(cost("'0123456789abcdef'.matches('(a?){200}b')") > 300);
-    assert!(cost("'0123456789abcdef'.matches('((a{5}){10}|b{3}c)d')") > 100);
-    fails(Failure::TooCostly, &[&format!("'{}'.matches('[ab]*a[ab]{{100}}c')", "ab".repeat(700))]);
+    assert!(cost(&format!("'{}'.matches('^[a-z]+$')", "a".repeat(2000))) > 150);
+    assert!(cost("'0123456789abcdef'.matches('(a?){200}b')") > 100);
+    assert!(cost("'0123456789abcdef'.matches('((a{5}){10}|b{3}c)d')") > 25);
+    fails(Failure::TooCostly, &[&format!("'{}'.matches('[ab]*a[ab]{{400}}c')", "ab".repeat(700))]);
 }
 
 #[test]
@@ -157,8 +157,8 @@ fn the_worst_expressions_end_soon() {
     let started = Instant::now();
     for text in [
         format!("[{}].all(x, '{}'.matches('(a?){{90}}(a*)*b'))", joined(50, "1", ","), "a".repeat(800)),
-        format!("[{}].all(x, '{}'.matches('[ab]*a[ab]{{100}}c'))", joined(50, "1", ","), "abb".repeat(200)),
-        format!("[{}].all(x, '{}'.matches('a{{400}}'))", joined(50, "1", ","), "a".repeat(180)),
+        format!("[{}].all(x, '{}'.matches('[ab]*a[ab]{{100}}c'))", joined(50, "1", ","), "abb".repeat(700)),
+        format!("[{}].all(x, '{}'.matches('a{{400}}'))", joined(50, "1", ","), "a".repeat(700)),
         format!(
             "[{}].all(x, '{}'.contains('{}b'))",
             joined(100, "1", ","),
