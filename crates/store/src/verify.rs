@@ -105,6 +105,7 @@ pub async fn verify(look: &mut Look, now: Timestamp) -> Result<Report> {
                 let there = postgres::describe(connection).await?;
                 compare::compare(crate::Backend::Postgres, &postgres::expected()?, &there, &mut found);
                 postgres::check_login(connection, look.allow_superuser, &mut found).await?;
+                postgres::check_settings(connection, &mut found).await?;
                 months::check(connection, now, &mut found).await?;
             }
         }

@@ -133,6 +133,10 @@ const POSTGRES: &[(&str, &str)] = &[
     ),
     ("GRANT SELECT ON audit_logs_2026_02 TO app_user", "partition audit_logs_2026_02 of audit_logs"),
     (
+        "ALTER TABLE audit_logs_2026_04 ADD CONSTRAINT mine CHECK (count < 5)",
+        "partition audit_logs_2026_04 of audit_logs",
+    ),
+    (
         "ALTER TABLE audit_logs_2026_03 DISABLE TRIGGER trg_audit_logs_no_truncate",
         "partition audit_logs_2026_03 of audit_logs",
     ),
@@ -162,6 +166,10 @@ const POSTGRES_WARNINGS: &[(&str, Option<&str>)] = &[
     (
         "INSERT INTO audit_logs (id, action, created_at) VALUES ('e-1', 'x', '1999-03-04')",
         Some("partition audit_overflow of audit_logs"),
+    ),
+    (
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = others, public', current_database()); END $$",
+        Some("setting search_path of database {database}"),
     ),
     ("CREATE SCHEMA others; CREATE TABLE others.users (id int)", None),
     ("CREATE EXTENSION IF NOT EXISTS pg_trgm", None),
@@ -201,7 +209,11 @@ async fn what_an_operator_added_or_tuned_on_postgresql_is_a_warning_and_what_is_
 
     let report = report(&db.url).await;
 
-    let mut expected: Vec<&str> = POSTGRES_WARNINGS.iter().filter_map(|(_, object)| *object).collect();
+    let name = db.url.rsplit('/').next().unwrap();
+    let mut expected: Vec<String> = POSTGRES_WARNINGS
+        .iter()
+        .filter_map(|(_, object)| Some((*object)?.replace("{database}", name)))
+        .collect();
     let mut found = titles(&report.warnings);
     expected.sort_unstable();
     found.sort_unstable();

@@ -325,6 +325,36 @@ pub(super) async fn check_login(
     Ok(())
 }
 
+/// Settings that new connections of the login get: some of them change what statements mean.
+pub(super) async fn check_settings(connection: &mut PgConnection, into: &mut Found) -> Result<()> {
+    const SETTINGS: &str = "SELECT s, CASE WHEN r.setrole = 0 THEN 'database ' || current_database() \
+             ELSE 'login ' || session_user END \
+         FROM pg_db_role_setting r, unnest(r.setconfig) s \
+         WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) \
+         AND r.setrole IN (0, (SELECT l.oid FROM pg_roles l WHERE l.rolname = session_user)) \
+         AND lower(s) NOT LIKE 'timezone=%' ORDER BY 1";
+    let rows: Vec<(String, String)> = sqlx::query_as(SETTINGS).fetch_all(connection).await?;
+    for (setting, whose) in rows {
+        let name = setting.split('=').next().unwrap_or_default();
+        into.warns(Finding {
+            object: format!("setting {name} of {whose}"),
+            expected: "that of the server".to_owned(),
+            run: format!("nothing, if it was meant; otherwise ALTER {} RESET {name};", altered(&whose)),
+            found: setting,
+        });
+    }
+    Ok(())
+}
+
+/// `login x` and `database x` as `ALTER` takes them.
+fn altered(whose: &str) -> String {
+    match whose.split_once(' ') {
+        Some(("login", name)) => format!("ROLE {name}"),
+        Some((_, name)) => format!("DATABASE {name}"),
+        None => whose.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::without_casts;
