@@ -156,6 +156,7 @@ impl<'t> Checker<'t> {
         {
             return self.field(place, root, field);
         }
+        self.tag_name(place, of, field);
         let (of, found) = self.part(of);
         let field_type = match found {
             Type::Map(keys, values) if keys.meets(&Type::String) => *values,
@@ -169,6 +170,17 @@ impl<'t> Checker<'t> {
             }
         };
         (Node { place, step: Step::Select { of: Box::new(of), field: field.into() } }, field_type)
+    }
+
+    /// Refuses the name of a tag that no scope can have, if `of` is where tags are.
+    fn tag_name(&mut self, place: Place, of: &Part<'t>, name: &str) {
+        let Tree::Select { of: owner, field: "tags" } = &of.kind else { return };
+        let owned = matches!(self.root(owner), Some(Root::Principal | Root::Resource));
+        if owned && name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            let expected =
+                format!("`{}`: names of tags are in lower case", shorten(&name.to_ascii_lowercase()));
+            self.refuse(place, format!("the tag `{}`", shorten(name)), expected);
+        }
     }
 
     /// Checks a field of `principal` or `resource`, or a key of `context`.
@@ -206,6 +218,7 @@ impl<'t> Checker<'t> {
                 let expected = format!("a field, such as `{}.name`", root.as_str());
                 return self.wrong(place, format!("`{}[…]`", root.as_str()), expected);
             }
+            (_, Tree::String(key)) => self.tag_name(index.place, of, key),
             _ => {}
         }
         let (of, of_type) = self.part(of);
@@ -281,6 +294,9 @@ impl<'t> Checker<'t> {
             }
             let step = Step::HasField { root: Root::Context, name: key.as_str().into() };
             return (Node { place, step }, Type::Bool);
+        }
+        if let Tree::String(key) = &left.kind {
+            self.tag_name(left.place, right, key);
         }
         let (left, left_type) = self.part(left);
         let (right, right_type) = self.part(right);

@@ -42,6 +42,7 @@ impl<'t> Checker<'t> {
             }
             return (Node { place, step: Step::HasField { root, name: (*field).into() } }, Type::Bool);
         }
+        self.tag_name(part.place, of, field);
         let (of, found) = self.part(of);
         let fits = match &found {
             Type::Map(keys, _) => keys.meets(&Type::String),

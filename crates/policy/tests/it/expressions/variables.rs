@@ -87,6 +87,20 @@ fn what_is_absent_is_an_error_unless_tested_for() {
     holds(&["has(resource.owner)", "has(resource.tags.team)", "has(principal.mfa)"]);
 }
 
+#[test]
+fn names_of_tags_are_in_lower_case() {
+    refused(
+        "`team`: names of tags are in lower case",
+        &[
+            "resource.tags.Team == 'blue'",
+            "principal.tags['Team'] == 'blue'",
+            "'Team' in resource.tags",
+            "has(principal.tags.Team)",
+        ],
+    );
+    holds(&["{'Team': 1}.Team == 1", "[{'tags': {'Team': 1}}].all(resource, resource.tags.Team == 1)"]);
+}
+
 /// A decision point that breaks its word.
 struct Liar;
 
