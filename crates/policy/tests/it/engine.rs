@@ -124,8 +124,9 @@ impl Kept {
         kept
     }
 
-    fn facts<'a>(&'a self, ask: &Ask, tenant: &'a str) -> Facts<'a> {
+    fn facts<'a>(&'a self, ask: &'a Ask, tenant: &'a str) -> Facts<'a> {
         let mut facts = Facts::at(ask.now)
+            .with(Known::UserId, Value::Text(&ask.principal))
             .with(Known::PrincipalArn, Value::Text(&self.arn))
             .with(Known::UserId, Value::Text(&self.id))
             .with(Known::PrincipalAccount, Value::Text(tenant))
@@ -209,7 +210,6 @@ fn place(because: &Because, ask: &Ask) -> Place {
 /// Whether the question stays in the tenant: the engine does not reach further yet.
 fn is_answered(world: &World, ask: &Ask) -> bool {
     !is_foreign(&ask.resource, &world.tenant)
-        && world.policies.iter().all(|policy| policy.expression.is_none())
 }
 
 /// The oracle answers in the engine's place where the engine does not reach.
