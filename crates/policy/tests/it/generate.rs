@@ -435,18 +435,17 @@ fn ask(dice: &mut Dice<'_>, names: &[String], policies_count: usize) -> Ask {
     }
 }
 
-/// Mostly values that the usual operators of the key can read; some of another kind; some absent, some several. No
-/// empty texts: whether those are values is for the known answers to say.
+/// Mostly values that the usual operators of the key can read; some of another kind; some absent, some several.
 fn context(dice: &mut Dice<'_>) -> BTreeMap<String, Vec<String>> {
     let pools: [(&str, &[&str]); 9] = [
-        ("app:color", &["red", "blue", "RED", "rxd", "*", "1", "x"]),
-        ("aws:principaltag/team", &["x", "red", "x/y", "*", "d", ".."]),
+        ("app:color", &["red", "blue", "RED", "", "*", "1", "x"]),
+        ("aws:principaltag/team", &["x", "red", "x/y", "*", "", ".."]),
         ("aws:username", &["x", "y", "a:b", "x"]),
-        ("app:n", &["1", "2", "2.00", "10", "-1", "red", "1767225600"]),
+        ("app:n", &["1", "2", "2.00", "+1", "-1", "red", "1e1", "010"]),
         ("app:date", &["2026-01-01T00:00:00Z", "1767225600", "2025-12-31T23:00:00-01:00", "never"]),
-        ("app:flag", &["true", "false", "red"]),
+        ("app:flag", &["true", "false", "red", "True"]),
         ("app:bytes", &["AQI=", "AwQ=", "?"]),
-        ("aws:sourceip", &["10.1.2.3", "10.1.3.255", "192.0.2.1", "2001:db8::1", "::1", "here"]),
+        ("aws:sourceip", &["10.1.2.3", "10.1.3.255", "192.0.2.1", "2001:db8::1", "::ffff:10.1.2.3", "here"]),
         ("app:source", &["arn:aws:s3:::x", "arn:aws:s3:::y:z", "arn:x:y:z:t:q", "x"]),
     ];
     let mut context = BTreeMap::new();

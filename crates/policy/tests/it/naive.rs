@@ -7,6 +7,8 @@
 //! - A part of a statement is false, erring or true, in that order; an and is the least of its parts, an or the
 //!   greatest, a not swaps the ends. Anything else breaks a law (see `statement::Truth`).
 //! - A key is absent where it has no values. An empty text is a value.
+//! - Truth values are read in any case; a number may begin with a plus; an IPv4 address written as one of IPv6
+//!   (`::ffff:192.0.2.1`) is the IPv4 address.
 //! - An absent key settles its comparison before the policy's values are looked at, so that a variable that cannot be
 //!   resolved errs only beside a key that is there.
 //! - A variable of a resource that cannot be resolved could be anything: the pattern errs where something in its place

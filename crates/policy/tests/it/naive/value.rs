@@ -17,7 +17,7 @@ impl Decimal {
     pub(crate) fn read(text: &str) -> Option<Self> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
-            None => (false, text),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
         let (whole, fraction) = match digits.split_once('.') {
             Some((_, "")) => return None,
@@ -119,7 +119,7 @@ fn number(text: &str, digits: usize, range: std::ops::RangeInclusive<i64>) -> Op
 }
 
 pub(crate) fn boolean(text: &str) -> Option<bool> {
-    match text {
+    match text.to_ascii_lowercase().as_str() {
         "true" => Some(true),
         "false" => Some(false),
         _ => None,
@@ -149,7 +149,8 @@ pub(crate) struct Address(Vec<bool>);
 
 impl Address {
     pub(crate) fn read(text: &str) -> Option<Self> {
-        let bytes = match text.parse().ok()? {
+        // An IPv4 address written as one of IPv6 is the IPv4 address, or a range could be walked around.
+        let bytes = match text.parse::<IpAddr>().ok()?.to_canonical() {
             IpAddr::V4(address) => address.octets().to_vec(),
             IpAddr::V6(address) => address.octets().to_vec(),
         };
