@@ -64,6 +64,9 @@ DROP TABLE policies;
 DROP INDEX uq_permissions_tenant_id_id;
 ALTER TABLE permissions DROP COLUMN global_permission_id;
 ALTER TABLE permissions DROP COLUMN version;
+ALTER TABLE permissions
+    ALTER COLUMN name TYPE varchar(128),
+    ALTER COLUMN description TYPE text;
 DROP TABLE global_permissions;
 
 DROP TABLE group_roles;
@@ -98,6 +101,9 @@ ALTER TABLE roles
 DROP FUNCTION check_role_parent();
 DROP INDEX uq_roles_tenant_id_name;
 DROP INDEX uq_roles_tenant_id_id;
+ALTER TABLE roles
+    ALTER COLUMN name TYPE varchar(128),
+    ALTER COLUMN description TYPE text;
 
 DROP TABLE principals;
 

@@ -256,6 +256,10 @@ WHERE authorization_grant_types @> '["client_credentials"]'
 
 -- -------------------------------------------------------------------- roles
 
+-- Lists are filtered and ordered by these, byte by byte as on SQLite.
+ALTER TABLE roles
+    ALTER COLUMN name TYPE varchar(128) COLLATE "C",
+    ALTER COLUMN description TYPE text COLLATE "C";
 CREATE UNIQUE INDEX uq_roles_tenant_id_id ON roles (tenant_id, id);
 CREATE UNIQUE INDEX uq_roles_tenant_id_name ON roles (tenant_id, name);
 
@@ -383,7 +387,7 @@ CREATE TABLE groups (
     tenant_id   varchar(64) COLLATE "C" NOT NULL,
     name        varchar(255) NOT NULL,
     name_key    varchar(255) COLLATE "C" NOT NULL,
-    description text,
+    description text COLLATE "C",
     version     bigint NOT NULL DEFAULT 1,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -393,6 +397,7 @@ CREATE TABLE groups (
 );
 CREATE UNIQUE INDEX uq_groups_tenant_id_name_key ON groups (tenant_id, name_key);
 CREATE UNIQUE INDEX uq_groups_tenant_id_id ON groups (tenant_id, id);
+CREATE INDEX idx_groups_tenant_id_created_at ON groups (tenant_id, created_at, id);
 
 CREATE TABLE group_members (
     group_id     varchar(64) COLLATE "C" NOT NULL,
@@ -432,7 +437,7 @@ CREATE INDEX idx_group_roles_tenant_id_role_id ON group_roles (tenant_id, role_i
 CREATE TABLE global_permissions (
     id          varchar(64) COLLATE "C" NOT NULL,
     name        varchar(128) COLLATE "C" NOT NULL,
-    description text,
+    description text COLLATE "C",
     version     bigint NOT NULL DEFAULT 1,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -440,6 +445,9 @@ CREATE TABLE global_permissions (
 );
 CREATE UNIQUE INDEX uq_global_permissions_name ON global_permissions (name);
 
+ALTER TABLE permissions
+    ALTER COLUMN name TYPE varchar(128) COLLATE "C",
+    ALTER COLUMN description TYPE text COLLATE "C";
 ALTER TABLE permissions
     ADD COLUMN version bigint NOT NULL DEFAULT 1,
     ADD COLUMN global_permission_id varchar(64) COLLATE "C",
@@ -456,7 +464,7 @@ CREATE TABLE policies (
     tenant_id   varchar(64) COLLATE "C" NOT NULL,
     name        varchar(255) NOT NULL,
     name_key    varchar(255) COLLATE "C" NOT NULL,
-    description text,
+    description text COLLATE "C",
     priority    bigint NOT NULL DEFAULT 0,
     effect      varchar(8) NOT NULL DEFAULT 'allow',
     expression  text,
@@ -525,7 +533,7 @@ CREATE TABLE resources (
     tenant_id  varchar(64) COLLATE "C" NOT NULL,
     parent_id  varchar(64) COLLATE "C",
     name       varchar(1024) COLLATE "C" NOT NULL,
-    kind       varchar(64) NOT NULL DEFAULT '',
+    kind       varchar(64) COLLATE "C" NOT NULL DEFAULT '',
     tags       jsonb NOT NULL DEFAULT '{}',
     version    bigint NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -536,6 +544,7 @@ CREATE TABLE resources (
 );
 CREATE UNIQUE INDEX uq_resources_tenant_id_name ON resources (tenant_id, name);
 CREATE UNIQUE INDEX uq_resources_tenant_id_id ON resources (tenant_id, id);
+CREATE INDEX idx_resources_tenant_id_created_at ON resources (tenant_id, created_at, id);
 ALTER TABLE resources
     ADD CONSTRAINT fk_resources_tenant_id_parent_id FOREIGN KEY (tenant_id, parent_id)
         REFERENCES resources (tenant_id, id);

@@ -484,6 +484,7 @@ CREATE TABLE groups (
 ) STRICT;
 CREATE UNIQUE INDEX uq_groups_tenant_id_name_key ON groups (tenant_id, name_key);
 CREATE UNIQUE INDEX uq_groups_tenant_id_id ON groups (tenant_id, id);
+CREATE INDEX idx_groups_tenant_id_created_at ON groups (tenant_id, created_at, id);
 
 CREATE TABLE group_members (
     group_id     TEXT NOT NULL,
@@ -624,6 +625,7 @@ CREATE TABLE resources (
 ) STRICT;
 CREATE UNIQUE INDEX uq_resources_tenant_id_name ON resources (tenant_id, name);
 CREATE UNIQUE INDEX uq_resources_tenant_id_id ON resources (tenant_id, id);
+CREATE INDEX idx_resources_tenant_id_created_at ON resources (tenant_id, created_at, id);
 CREATE INDEX idx_resources_tenant_id_parent_id ON resources (tenant_id, parent_id)
     WHERE parent_id IS NOT NULL;
 

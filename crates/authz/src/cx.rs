@@ -15,6 +15,7 @@ use crate::event::{AuditQueue, Source, duration_ms};
 use crate::facts::Circumstances;
 use crate::idempotency::{Once, Turns};
 use crate::name::is_foreign;
+use crate::roles::keep::Watch;
 use crate::snapshot::{
     Asked, LazyRx, Principal, Snapshots, TenantPolicies, load_platform_roles, load_versions,
 };
@@ -376,6 +377,19 @@ impl Cx {
         Err(Error::Unauthenticated)
     }
 
+    /// Refuses everybody in a tenant that is switched off, whoever they are, and counts it.
+    ///
+    /// Fails with [`Error::TenantDisabled`].
+    pub async fn refuse_disabled(&self) -> Result<()> {
+        let Place::Tenant(tenant) = &self.place else { return Ok(()) };
+        if tenant.active {
+            return Ok(());
+        }
+        let name = Target::all("api").name(Some(tenant.id.as_str()));
+        self.count(Event::denied("access.refused", name)).await;
+        Err(Error::TenantDisabled)
+    }
+
     /// Whether the caller may, without recording a refusal: for filtering lists and for showing a page.
     pub async fn may(&self, action: Action, target: &Target) -> Result<bool> {
         let tenant = self.tenant_id();
@@ -417,7 +431,10 @@ impl Cx {
                     return Err(denied("an action of the platform"));
                 }
                 if !tenant.active {
-                    return Err(denied("the tenant is not active"));
+                    return Err(Refusal::Denied {
+                        because: "the tenant is not active".to_owned(),
+                        error: Some(Error::TenantDisabled),
+                    });
                 }
                 self.core
                     .judge(&tenant.id, &principal, action.name(), resource, &self.circumstances())
@@ -481,7 +498,7 @@ impl Cx {
         self.claim_ahead(permit).await?;
         let mut inner = self.begin(permit).await?;
         let claims = self.claim_in(&mut inner, permit).await?;
-        Ok(Tx { inner, cx: self.clone(), claims })
+        Ok(Tx { inner, cx: self.clone(), claims, watch: Watch::default() })
     }
 
     pub(crate) async fn begin(&self, permit: &Permit) -> Result<store::Tx> {

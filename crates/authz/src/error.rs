@@ -26,6 +26,9 @@ pub enum Error {
         /// The opaque id of the decision, found in the audit log.
         decision: String,
     },
+    /// The tenant is switched off: suspended or inactive.
+    #[error("the tenant is switched off")]
+    TenantDisabled,
     /// The access token was not made for this API.
     #[error("the token lacks the scope `signet`")]
     InsufficientScope,
@@ -146,6 +149,12 @@ impl From<Error> for Problem {
                 ),
             )
             .decided_by(decision),
+            Error::TenantDisabled => Self::new(
+                Kind::Forbidden,
+                "tenant_disabled",
+                "this tenant is switched off: nobody signs in or calls here until those who run the platform \
+                 activate it",
+            ),
             Error::InsufficientScope => Self::new(
                 Kind::Forbidden,
                 "insufficient_scope",

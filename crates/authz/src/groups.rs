@@ -9,6 +9,7 @@ mod store;
 mod verbs;
 
 use base::id::{GroupId, PrincipalId, RoleId, TenantId};
+use base::query::{Direction, SortKey};
 use base::{Timestamp, text};
 use serde_json::json;
 
@@ -21,6 +22,10 @@ pub use verbs::{
     remove_member, update_group,
 };
 
+/// The order of groups where nobody says another one.
+const ORDER: [SortKey; 1] = [SortKey { attribute: "name", direction: Direction::Ascending }];
+/// The order of members where nobody says another one.
+const MEMBER_ORDER: [SortKey; 1] = [SortKey { attribute: "principal_id", direction: Direction::Ascending }];
 /// Groups of one tenant at most.
 pub const GROUPS_MAX: i64 = 50_000;
 /// Groups that one principal is a member of at most.
@@ -167,8 +172,8 @@ pub async fn update_group_in(
 
 /// Removes a group with its memberships and roles.
 ///
-/// Fails with [`Error::NotFound`], [`Error::LastSuperAdmin`] and, as all members lose its roles,
-/// [`Error::Escalation`].
+/// Fails with [`Error::NotFound`] and, as all members lose its roles, [`Error::Escalation`]; the commit with
+/// [`Error::LastSuperAdmin`] where nobody would be one for good.
 pub async fn delete_group_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &GroupId) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
     let group = store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("group"))?;
@@ -199,8 +204,8 @@ pub async fn add_member_in(
 ///
 /// Fails with [`Error::NotFound`] on a group or principal that the tenant does not have, [`Error::Invalid`]
 /// on an empty window or an expiry where a role of the group denies (`deny_would_expire`),
-/// [`Error::LimitReached`], [`Error::LastSuperAdmin`], [`Error::Outranked`] and [`Error::Escalation`],
-/// because the member gets the group's roles.
+/// [`Error::LimitReached`], [`Error::Outranked`] and [`Error::Escalation`], because the member gets the
+/// group's roles; the commit with [`Error::LastSuperAdmin`] where nobody would be one for good.
 pub async fn put_member_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -251,8 +256,8 @@ pub async fn put_member_in(
 
 /// Removes a member.
 ///
-/// Fails with [`Error::NotFound`] if it is none, [`Error::LastSuperAdmin`], [`Error::Outranked`] and
-/// [`Error::Escalation`], because it loses the roles.
+/// Fails with [`Error::NotFound`] if it is none, [`Error::Outranked`] and [`Error::Escalation`], because it
+/// loses the roles; the commit with [`Error::LastSuperAdmin`] where nobody would be one for good.
 pub async fn remove_member_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -273,12 +278,12 @@ pub async fn remove_member_in(
     Ok(())
 }
 
-/// Refuses a change that leaves no Super Admin, where the group makes its members that.
+/// Notes that somebody may be a Super Admin no longer, where the group makes its members that.
 async fn keep_super_admin(tx: &mut Tx, permit: &Permit, held: &[RoleId]) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
     let top = roles::find_role_by_code(tx, &tenant, roles::SUPER_ADMIN).await?;
     if top.is_some_and(|top| held.contains(&top.id)) {
-        return roles::keep_super_admin(tx, permit).await;
+        tx.watch.taken(permit)?;
     }
     Ok(())
 }

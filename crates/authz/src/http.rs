@@ -1,12 +1,13 @@
-//! What the routes of all nouns here have in common: pages with sealed cursors, entity tags, locations.
+//! What the routes of all nouns here have in common: lists, entity tags, locations.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base::query::{Comparison, Filter, Scalar};
 use base::text::name_key;
 use base::{Kind, Problem, Timestamp};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use web::{Failure, Field, Json, Page, PageQuery, etag};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+use web::{Ask, Failure, Field, Json, List, ListQuery, etag};
 
 use crate::listing::{Listed, Listing};
 use crate::roles::Window;
@@ -15,83 +16,95 @@ use crate::{Cx, Place, Service};
 /// The longest search text, in characters.
 const Q_CHARS_MAX: usize = 128;
 
-/// One list of one caller: what its cursors are bound to.
-pub(crate) struct List<'a> {
-    service: &'a Service,
-    parts: Vec<String>,
-    limit: u32,
-    cursor: Option<String>,
+/// The search text of a list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Search {
+    /// What to look for; the list says where.
     q: Option<String>,
 }
 
-impl<'a> List<'a> {
-    /// A list by its name and whatever narrows it; `q` looks for what names begin with, in any case.
-    pub(crate) fn new(
-        service: &'a Service,
-        cx: &Cx,
-        name: &[&str],
-        page: PageQuery,
-    ) -> Result<Self, Failure> {
-        let q = page.q.as_deref().map(check_q).transpose()?.map(name_key).filter(|q| !q.is_empty());
-        Ok(Self::over(service, cx, name, page, q))
+impl Search {
+    /// A search for this text, where a list takes more parameters than that.
+    pub(crate) const fn of(q: Option<String>) -> Self {
+        Self { q }
     }
 
-    /// A list whose `q` keeps its case, as names of resources do.
-    pub(crate) fn exact(
-        service: &'a Service,
-        cx: &Cx,
-        name: &[&str],
-        page: PageQuery,
-    ) -> Result<Self, Failure> {
-        let q = page.q.as_deref().map(check_q).transpose()?.map(str::to_owned).filter(|q| !q.is_empty());
-        Ok(Self::over(service, cx, name, page, q))
+    /// The text, with its case; none where there is nothing to look for. Fails with 400 `invalid_q`.
+    pub(crate) fn exact(&self) -> Result<Option<&str>, Problem> {
+        Ok(self.q.as_deref().map(check_q).transpose()?.filter(|q| !q.is_empty()))
     }
 
-    /// A list that cannot be searched. Fails with 400 `invalid_query` where `q` is given.
-    pub(crate) fn unsearched(
+    /// The text, folded as names are. Fails with 400 `invalid_q`.
+    pub(crate) fn folded(&self) -> Result<Option<String>, Problem> {
+        Ok(self.exact()?.map(name_key).filter(|q| !q.is_empty()))
+    }
+}
+
+/// A list that cannot be searched, only filtered.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoSearch {}
+
+/// The condition that a text attribute begins so.
+pub(crate) fn begins(attribute: &'static str, q: impl Into<String>) -> Filter {
+    Filter::Is(attribute, Comparison::StartsWith, Scalar::Text(q.into()))
+}
+
+/// What a caller asks of one list.
+pub(crate) struct Asked<'a> {
+    service: &'a Service,
+    ask: Ask,
+    scope: Vec<String>,
+}
+
+impl<'a> Asked<'a> {
+    /// Checks what the address asks for. `of` is the id of what the list hangs on, where it does.
+    ///
+    /// Fails with 400 `invalid_filter`, `invalid_sort`, `invalid_count` or `invalid_fields`.
+    pub(crate) fn new<F, B: PartialSchema>(
         service: &'a Service,
         cx: &Cx,
-        name: &[&str],
-        page: PageQuery,
-    ) -> Result<Self, Failure> {
-        if page.q.is_some() {
-            return Err(Failure::new(Kind::Malformed, "invalid_query", "this list takes no `q`"));
-        }
-        Ok(Self::over(service, cx, name, page, None))
-    }
-
-    fn over(service: &'a Service, cx: &Cx, name: &[&str], page: PageQuery, q: Option<String>) -> Self {
+        list: &List,
+        of: Option<&str>,
+        query: &ListQuery<F>,
+    ) -> Result<Self, Problem> {
+        let ask = list.read(query)?;
+        ask.check_fields::<B>()?;
         let place = match cx.place() {
             Place::Tenant(tenant) => tenant.id.to_string(),
             Place::Platform => "platform".to_owned(),
         };
-        let caller = cx.actor().id().unwrap_or_default();
-        let mut parts: Vec<String> = name.iter().map(|part| (*part).to_owned()).collect();
-        parts.extend([place, caller, q.clone().unwrap_or_default()]);
-        Self { service, parts, limit: page.limit, cursor: page.cursor, q }
+        let mut scope = vec![place, cx.actor().id().unwrap_or_default()];
+        scope.extend(of.map(str::to_owned));
+        Ok(Self { service, ask, scope })
     }
 
-    fn parts(&self) -> Vec<&str> {
-        self.parts.iter().map(String::as_str).collect()
+    fn scope(&self) -> Vec<&str> {
+        self.scope.iter().map(String::as_str).collect()
     }
 
     /// The part that the caller asks for. Fails with 400 `invalid_cursor`.
-    pub(crate) fn listing(&self) -> Result<Listing, Failure> {
-        let after = match &self.cursor {
-            Some(cursor) => {
-                let position = self.service.cursors().decode(&self.parts(), cursor)?;
-                let first = position.into_iter().next();
-                Some(first.ok_or_else(|| base::bug!("a cursor that was sealed for a list holds nothing"))?)
-            }
-            None => None,
-        };
-        Ok(Listing { q: self.q.clone(), after, limit: self.limit })
+    pub(crate) fn listing(&self) -> Result<Listing, Problem> {
+        Ok(Listing {
+            filter: self.ask.filter.clone(),
+            order: self.ask.order.clone(),
+            count: self.ask.count,
+            after: self.ask.after(self.service.cursors(), &self.scope())?,
+            limit: self.ask.limit,
+        })
     }
 
     /// The page that the caller gets.
-    pub(crate) fn page<T, U: From<T>>(&self, listed: Listed<T>) -> Json<Page<U>> {
-        let next = listed.next.map(|key| self.service.cursors().encode(&self.parts(), &[&key]));
-        Json(Page { items: listed.items.into_iter().map(U::from).collect(), next })
+    pub(crate) fn answer<T, B>(&self, listed: Listed<T>) -> Result<Response, Failure>
+    where
+        B: From<T> + Serialize + PartialSchema,
+    {
+        let next =
+            listed.next.map(|position| self.ask.seal(self.service.cursors(), &self.scope(), &position));
+        let items: Vec<B> = listed.items.into_iter().map(B::from).collect();
+        self.ask.answer(web::Listing { items, next, count: listed.count })
     }
 }
 
@@ -192,7 +205,7 @@ pub(crate) struct Now<T>(pub(crate) T, pub(crate) Timestamp);
 
 /// A part of a list as it is at an instant.
 pub(crate) fn at<T>(listed: Listed<T>, now: Timestamp) -> Listed<Now<T>> {
-    Listed { items: listed.items.into_iter().map(|one| Now(one, now)).collect(), next: listed.next }
+    listed.map(|one| Now(one, now))
 }
 
 /// What a merge patch says of a value that may be removed.

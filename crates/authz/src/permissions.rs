@@ -8,6 +8,7 @@ pub(crate) mod http;
 mod store;
 
 use base::id::{Id, Noun, PermissionId, TenantId};
+use base::query::{Direction, SortKey};
 use base::{Timestamp, text};
 use policy::ActionName;
 use serde_json::json;
@@ -15,8 +16,10 @@ use web::IfMatch;
 
 use crate::action::{find_code, is_reserved};
 use crate::roles::check_texts;
-use crate::{Action, Cx, Error, Event, Listed, Listing, Permit, Result, Target, Tx};
+use crate::{Action, Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Target, Tx};
 
+/// The order of permissions where nobody says another one.
+const ORDER: [SortKey; 1] = [SortKey { attribute: "code", direction: Direction::Ascending }];
 /// Permissions of one tenant at most.
 pub const PERMISSIONS_MAX: i64 = 2_000;
 /// The longest code of a permission, in bytes.
@@ -190,20 +193,27 @@ pub async fn load_permission(cx: &Cx, id: &PermissionId) -> Result<Permission> {
     store::find(&mut rx, permit.own_tenant()?, id).await?.ok_or(Error::NotFound("permission"))
 }
 
-/// Reads a part of the tenant's permissions, by code; `q` looks for the beginning of codes in any case.
+/// Reads a part of the tenant's permissions.
 pub async fn page_permissions(cx: &Cx, listing: &Listing) -> Result<Listed<Permission>> {
     let permit = cx.authorize(Action::PermissionRead, &Target::all("permission")).await?;
     let mut rx = cx.read(&permit).await?;
     let scanned = store::page(&mut rx, permit.own_tenant()?, listing).await?;
     drop(rx);
-    let scanned = Listed::of(scanned, listing.limit, |permission| permission.code.clone());
-    let mut items = Vec::with_capacity(scanned.items.len());
-    for permission in scanned.items {
-        if cx.may(Action::PermissionRead, &Target::member(&permission.id)).await? {
-            items.push(permission);
-        }
-    }
-    Ok(Listed { items, next: scanned.next })
+    scanned.only(cx, Action::PermissionRead, |permission| Target::member(&permission.id)).await
+}
+
+/// The permission of this id, for verbs that already hold a permit.
+pub async fn find_permission(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    id: &PermissionId,
+) -> Result<Option<Permission>> {
+    store::find(rx, tenant, id).await
+}
+
+/// All permissions of the tenant (at most [`PERMISSIONS_MAX`]), by code, for verbs that already hold a permit.
+pub async fn list_permissions(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<Permission>> {
+    store::list(rx, tenant).await
 }
 
 /// Changes a permission that the caller read.

@@ -7,6 +7,7 @@ use base::id::TenantId;
 use serde_json::Value;
 use store::{Quiet, Scope, outbox};
 
+use crate::roles::keep::{self, Watch};
 use crate::{Action, Cx, Event, Name, Result};
 
 /// What no signed-in principal does: each with its scope and the tables it may write (checked in debug
@@ -145,6 +146,8 @@ pub struct Tx {
     pub(crate) cx: Cx,
     /// Whether it claims the request's `Idempotency-Key`.
     pub(crate) claims: bool,
+    /// What it did to Super Admins, judged when it ends.
+    pub(crate) watch: Watch,
 }
 
 impl Deref for Tx {
@@ -194,15 +197,27 @@ impl Tx {
         self.inner.bump_policy_version(&scope);
     }
 
+    /// Judges what must hold of the transaction as a whole. Every commit does so; whoever rolls back on
+    /// purpose asks here what the commit would have said.
+    ///
+    /// Fails with [`crate::Error::LastSuperAdmin`].
+    pub async fn settle(&mut self) -> Result<()> {
+        keep::settle(self).await
+    }
+
     /// Commits, and applies changed decisions on this node before it returns.
-    pub async fn commit(self) -> Result<()> {
+    ///
+    /// Fails like [`Tx::settle`], and then nothing is changed.
+    pub async fn commit(mut self) -> Result<()> {
+        self.settle().await?;
         let bumps = self.inner.commit().await?;
         after_commit(&self.cx, self.claims, bumps);
         Ok(())
     }
 
     /// Commits counters, last-used times and sweeps, which leave no event.
-    pub async fn commit_housekeeping(self) -> Result<()> {
+    pub async fn commit_housekeeping(mut self) -> Result<()> {
+        self.settle().await?;
         let bumps = self.inner.commit_quietly(Quiet::Housekeeping).await?;
         after_commit(&self.cx, self.claims, bumps);
         Ok(())

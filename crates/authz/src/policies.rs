@@ -11,6 +11,7 @@ mod store;
 mod verbs;
 
 use base::id::{PolicyId, TenantId};
+use base::query::{Direction, SortKey};
 use base::{Timestamp, text};
 use policy::{Document, Effect, ParseError};
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx};
 
 pub use verbs::{create_policy, delete_policy, load_policy, page_policies, update_policy};
 
+/// The order of policies and of their links where nobody says another one.
+const ORDER: [SortKey; 1] = [SortKey { attribute: "name", direction: Direction::Ascending }];
 /// Policies of one tenant at most.
 pub const POLICIES_MAX: i64 = 2_000;
 

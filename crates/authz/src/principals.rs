@@ -75,12 +75,16 @@ pub async fn insert_in(
 
 /// Switches a principal on or off: an inactive one is denied everything from the commit on.
 ///
-/// Fails with [`Error::NotFound`] if the permit's tenant has no such principal.
+/// Fails with [`Error::NotFound`] if the permit's tenant has no such principal; the commit with
+/// [`Error::LastSuperAdmin`] where that was the last active one who is that for good.
 pub async fn set_active_in(tx: &mut Tx, permit: &Permit, id: &PrincipalId, active: bool) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
     let now = tx.cx.now();
     if store::set_active(tx, &tenant, id, active, now).await? == 0 {
         return Err(Error::NotFound("principal"));
+    }
+    if !active {
+        tx.watch.stopped(permit, id)?;
     }
     tx.decisions_change(permit);
     Ok(())

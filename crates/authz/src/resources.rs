@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use ::store::StoreError;
 use base::id::{ResourceId, TenantId};
+use base::query::{Direction, SortKey};
 use base::{Timestamp, text};
 use policy::ResourceName;
 use serde_json::json;
@@ -23,10 +24,12 @@ use crate::name::is_foreign;
 use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx};
 
 pub use verbs::{
-    ResourceEdit, ResourceQuery, create_resource, delete_resource, list_ancestors, list_children,
-    load_resource, page_resources, update_resource,
+    ResourceEdit, create_resource, delete_resource, list_ancestors, list_children, load_resource,
+    page_resources, update_resource,
 };
 
+/// The order of resources where nobody says another one.
+const ORDER: [SortKey; 1] = [SortKey { attribute: "name", direction: Direction::Ascending }];
 /// Registered resources of one tenant at most: a node keeps their tree in memory.
 pub const RESOURCES_MAX: i64 = 100_000;
 /// Resources on the way from a root to the deepest, both counted.

@@ -6,6 +6,7 @@
 mod assign;
 mod attach;
 pub(crate) mod http;
+pub(crate) mod keep;
 mod seed;
 mod store;
 mod verbs;
@@ -13,16 +14,17 @@ mod verbs;
 use std::collections::BTreeSet;
 
 use base::id::{PolicyId, RoleId, TenantId};
+use base::query::{Direction, SortKey};
 use base::{Timestamp, text};
 use policy::{Document, Effect};
 use serde_json::json;
 
 pub use crate::escalation::outranks;
-pub(crate) use assign::keep_super_admin;
 pub use assign::{
     Assignment, ExpiringDeny, Held, Holder, NewAssignment, ROLES_HELD_MAX, Window, assign_in, find_window,
-    list_assignments, list_held, page_group, put_in, refuse_expiring_deny, unassign_in,
+    list_assignments, list_held, list_held_by_group, put_in, refuse_expiring_deny, unassign_in,
 };
+pub(crate) use assign::{page_held, page_held_by_group};
 pub use attach::{Attachment, attach_policy_in, detach_policy_in, set_policies_in};
 pub use seed::{ADMIN, BUILT_IN, FIXED_IDS, SUPER_ADMIN, USER, seed_in};
 pub use verbs::{
@@ -35,6 +37,8 @@ use crate::escalation::check_grant_any;
 use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx, action};
 use ::store::StoreError;
 
+/// The order of roles where nobody says another one.
+pub(crate) const ORDER: [SortKey; 1] = [SortKey { attribute: "code", direction: Direction::Ascending }];
 /// Roles of one tenant at most.
 pub const ROLES_MAX: i64 = 2_000;
 /// The longest code of a role, in characters.

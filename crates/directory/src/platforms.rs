@@ -9,9 +9,11 @@ mod store;
 use authz::{Action, Cx, Event, Permit, Rx, Target, Tx};
 use base::Timestamp;
 use base::id::PlatformId;
+use base::query::{Direction, Filter, Position, SortKey};
 use base::text::name_key;
 use serde_json::json;
 use web::IfMatch;
+use web::list::Count;
 
 use crate::fields::Fields;
 use crate::{Error, Result};
@@ -40,15 +42,33 @@ pub struct Platform {
     pub version: i64,
 }
 
-/// Which platforms to list, by folded name.
-#[derive(Debug, Clone, Default)]
+/// The order where nobody says another one: by folded name.
+const ORDER: [SortKey; 1] = [SortKey { attribute: "name", direction: Direction::Ascending }];
+
+/// Which platforms to list.
+#[derive(Debug, Clone)]
 pub struct PlatformQuery {
-    /// Only names that begin with this folded text.
-    pub name_prefix: Option<String>,
-    /// Only those after this folded name.
-    pub after: Option<String>,
+    /// Only those that the filter leaves.
+    pub filter: Option<Filter>,
+    /// The order.
+    pub order: Vec<SortKey>,
+    /// Whether to count all of them, and how.
+    pub count: Option<Count>,
+    /// Only those after this position.
+    pub after: Option<Position>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// Some platforms, and where to go on.
+#[derive(Debug, Clone)]
+pub struct PlatformList {
+    /// The platforms.
+    pub items: Vec<Platform>,
+    /// The last position scanned; none on the last page.
+    pub next: Option<Position>,
+    /// How many there are on all pages; none if nobody asked.
+    pub count: Option<i64>,
 }
 
 /// Makes a platform without tenants.
@@ -89,11 +109,16 @@ pub async fn load_platform(cx: &Cx, id: &PlatformId) -> Result<Platform> {
     load(&mut rx, id).await
 }
 
-/// The platforms, by name.
-pub async fn list_platforms(cx: &Cx, query: &PlatformQuery) -> Result<Vec<Platform>> {
+/// The platforms, page by page.
+pub async fn list_platforms(cx: &Cx, query: &PlatformQuery) -> Result<PlatformList> {
     let permit = cx.authorize(Action::PlatformRead, &Target::all("platform")).await?;
     let mut rx = cx.read(&permit).await?;
-    Ok(store::list(&mut rx, query).await?)
+    let found = store::list(&mut rx, query).await?;
+    let count = match query.count {
+        Some(how) => Some(store::count(&mut rx, query, how).await?),
+        None => None,
+    };
+    Ok(PlatformList { items: found.items, next: found.next, count })
 }
 
 /// Renames a platform.

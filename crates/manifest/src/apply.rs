@@ -25,7 +25,7 @@ use crate::error::{Error, Result, about};
 use crate::file::model::Manifest;
 use crate::file::{self, FileError};
 use crate::plan::{Change, Operation, Plan, plan};
-use crate::state::{Scope, State};
+use crate::state::{Scope, State, has_links};
 
 use authority::Permits;
 pub use secrets::SECRETS_MAX;
@@ -178,6 +178,7 @@ impl Service {
         let mut run = run::Run::new(cx, inside.clone(), manifest, &now, permits, hashes);
         run.all(&mut tx, &planned).await?;
         record(&mut tx, &anchor, manifest, &planned);
+        settle(&mut tx, manifest).await?;
         // INVARIANT: the version is looked at last, under the lock that the commit needs anyway: whoever
         // else changed what this plan rests on has moved it.
         let last = store::lock_policy_version(&mut tx, &tenant.id).await?;
@@ -197,7 +198,11 @@ impl Service {
         check_version(request.expected_policy_version, 0)?;
         let code = &manifest.tenant.code.value;
         directory::tenants::check_code(code).map_err(|error| at_tenant(manifest, error.into()))?;
-        let unmade = State::unmade(built_in_roles(cx));
+        let mut unmade = State::unmade(built_in_roles(cx));
+        if has_links(manifest) {
+            let mut rx = cx.read(&permit).await?;
+            unmade.load_globals(&mut rx).await?;
+        }
         let first = plan(manifest, &unmade).map_err(Error::File)?;
         let provisional = TenantRef {
             id: cx.fresh_id(),
@@ -229,6 +234,7 @@ impl Service {
         let mut run = run::Run::new(cx, inside, manifest, &now, permits, hashes);
         run.all(&mut tx, &planned).await?;
         record(&mut tx, &anchor, manifest, &planned);
+        settle(&mut tx, manifest).await?;
         let made = first.changes.into_iter().filter(|change| change.noun == "tenant");
         planned.changes.splice(0..0, made);
         if request.dry_run {
@@ -293,6 +299,11 @@ fn record(tx: &mut Tx, permit: &Permit, manifest: &Manifest, plan: &Plan) {
         "deleted": count(Operation::Delete),
     });
     tx.record(permit, Event::done("tenant.applied", permit.name()).details(details));
+}
+
+/// Judges the file as a whole, as the commit would: it may take from one what it gives to another.
+async fn settle(tx: &mut Tx, manifest: &Manifest) -> Result<()> {
+    tx.settle().await.map_err(|error| Error::refused(about(error.into(), &manifest.file)))
 }
 
 /// A refusal with file, line and object.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use authz::access::{Registration, RegistrationText};
+use authz::policies::links::Linked;
 use authz::roles::Window;
 use authz::{Action, Cx, Place, Target};
 use oidc::clients::{Client, ClientStatus};
@@ -15,7 +16,7 @@ use serde_json::Value;
 use crate::apply::Service;
 use crate::error::{Error, Result};
 use crate::file::OBJECTS_MAX;
-use crate::plan::{Grants, defaults_of, kind_of};
+use crate::plan::{Grants, defaults_of, effect_word, kind_of};
 use crate::state::{Scope, State};
 
 /// What stands above the exported text.
@@ -38,6 +39,7 @@ impl Service {
         };
         let tenant = inside.tenant()?.id.clone();
         for (action, kind) in [
+            (Action::PermissionRead, "permission"),
             (Action::PolicyRead, "policy"),
             (Action::RoleRead, "role"),
             (Action::ClientRead, "client"),
@@ -56,7 +58,9 @@ impl Service {
 }
 
 fn write(state: &State) -> Result<String> {
-    let objects = state.policies.len()
+    let permissions: Vec<PermissionOut<'_>> = permissions_out(state);
+    let objects = permissions.len()
+        + state.policies.len()
         + state.roles.len()
         + state.clients.len()
         + state.users.len()
@@ -70,15 +74,8 @@ fn write(state: &State) -> Result<String> {
     let file = File {
         version: 1,
         tenant: TenantOut { code: &tenant.code, name: &tenant.name, config: config.to_value() },
-        policies: state
-            .policies
-            .values()
-            .map(|policy| PolicyOut {
-                name: &policy.name,
-                description: policy.description.as_deref(),
-                document: policy.document.as_ref(),
-            })
-            .collect(),
+        permissions,
+        policies: state.policies.values().map(|policy| policy_out(state, policy)).collect(),
         roles: state.roles.values().map(|role| role_out(state, role)).collect(),
         users: state.users.values().map(user_out).collect(),
         groups: state
@@ -113,6 +110,7 @@ fn write(state: &State) -> Result<String> {
 struct File<'a> {
     version: u8,
     tenant: TenantOut<'a>,
+    permissions: Vec<PermissionOut<'a>>,
     policies: Vec<PolicyOut<'a>>,
     roles: Vec<RoleOut<'a>>,
     users: Vec<UserOut<'a>>,
@@ -132,9 +130,30 @@ struct TenantOut<'a> {
 struct PolicyOut<'a> {
     name: &'a str,
     description: Option<&'a str>,
-    /// Absent where only the policy's links say something, which a file does not hold.
+    /// Absent where only the policy's links say something.
     #[serde(skip_serializing_if = "Option::is_none")]
     document: Option<&'a Value>,
+    effect: &'static str,
+    permissions: Vec<LinkOut<'a>>,
+    global_permissions: Vec<&'a str>,
+    resources: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PermissionOut<'a> {
+    code: &'a str,
+    name: &'a str,
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    global_permission: Option<&'a str>,
+}
+
+/// A link to a permission: its code alone, or an object where it has an effect of its own.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum LinkOut<'a> {
+    Plain(&'a str),
+    Own { permission: &'a str, effect: &'static str },
 }
 
 #[derive(Serialize)]
@@ -240,6 +259,43 @@ impl Serialize for GrantOut<'_> {
 
 fn grants<'a>(grants: &'a Grants, key: &'static str) -> Vec<GrantOut<'a>> {
     grants.iter().map(|(name, window)| GrantOut { key, name, window: *window }).collect()
+}
+
+/// The permissions of the tenant's own.
+fn permissions_out(state: &State) -> Vec<PermissionOut<'_>> {
+    let own = state.permissions.values().filter(|permission| !permission.is_built_in());
+    own.map(|permission| {
+        let global = permission.global_permission_id.as_ref();
+        let global = global.and_then(|id| state.globals.values().find(|known| known.id == *id));
+        PermissionOut {
+            code: &permission.code,
+            name: &permission.name,
+            description: permission.description.as_deref(),
+            global_permission: global.map(|known| known.name.as_str()),
+        }
+    })
+    .collect()
+}
+
+fn policy_out<'a>(state: &'a State, policy: &'a authz::policies::Policy) -> PolicyOut<'a> {
+    let links = state.links.get(&policy.id);
+    let names = |of: &'a BTreeMap<String, Linked>| of.values().map(|linked| linked.name.as_str()).collect();
+    let permissions = links.iter().flat_map(|links| links.permissions.values()).map(|linked| {
+        let permission = linked.name.as_str();
+        match linked.effect {
+            None => LinkOut::Plain(permission),
+            Some(effect) => LinkOut::Own { permission, effect: effect_word(effect) },
+        }
+    });
+    PolicyOut {
+        name: &policy.name,
+        description: policy.description.as_deref(),
+        document: policy.document.as_ref(),
+        effect: effect_word(policy.effect),
+        permissions: permissions.collect(),
+        global_permissions: links.map(|links| names(&links.globals)).unwrap_or_default(),
+        resources: links.map(|links| names(&links.resources)).unwrap_or_default(),
+    }
 }
 
 fn role_out<'a>(state: &'a State, role: &'a authz::roles::Role) -> RoleOut<'a> {

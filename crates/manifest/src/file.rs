@@ -15,6 +15,7 @@ pub use model::Manifest;
 pub use place::{At, FileError, Place};
 pub use table::{OBJECTS_MAX, SECTIONS};
 pub use tree::{DEPTH_MAX, FILE_BYTES_MAX};
+pub(crate) use whole::action_key;
 
 use place::Mistakes;
 

@@ -3,13 +3,14 @@
 //! INVARIANT: no detail of a plan holds a secret or a hash; of a secret only the reference is shown.
 
 mod build;
+mod links;
 mod nouns;
 mod people;
 
 use std::fmt::Write as _;
 
 use authz::roles::Window;
-use base::id::{ClientId, GroupId, PolicyId, PrincipalId, ResourceId, RoleId, UserId};
+use base::id::{ClientId, GroupId, PermissionId, PolicyId, PrincipalId, ResourceId, RoleId, UserId};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 use crate::file::Place;
 
 pub(crate) use build::{Grants, plan};
+pub(crate) use links::effect_word;
 pub(crate) use people::{defaults_of, grant_types, kind_of};
 
 /// What a change does.
@@ -46,7 +48,7 @@ impl Operation {
 pub struct Change {
     /// What is done.
     pub operation: Operation,
-    /// The kind of object: `tenant`, `policy`, `role`, `client`, `user`, `group` or `resource`.
+    /// The kind of object: `tenant`, `permission`, `policy`, `role`, `client`, `user`, `group` or `resource`.
     pub noun: &'static str,
     /// Its name in the file.
     pub name: String,
@@ -84,9 +86,22 @@ pub(crate) enum Step {
     CreateTenant,
     RenameTenant(String),
     ConfigureTenant(Value),
+    CreatePermission {
+        permission: authz::permissions::NewPermission,
+        /// The name of the global permission that it stands for.
+        global: Option<String>,
+    },
+    UpdatePermission(PermissionId, i64, authz::permissions::PermissionChange),
+    DeletePermission(PermissionId),
     CreatePolicy(authz::policies::NewPolicy),
     UpdatePolicy(PolicyId, i64, authz::policies::PolicyChange),
     DeletePolicy(PolicyId),
+    Link {
+        id: Option<PolicyId>,
+        policy: String,
+        link: LinkName,
+    },
+    Unlink(PolicyId, authz::policies::links::Link),
     CreateRole {
         role: authz::roles::NewRole,
         parent: Option<String>,
@@ -183,6 +198,14 @@ pub(crate) enum HolderName {
     /// A member as groups name it: a user name, or `client:` and a client_id.
     Member(String),
     Group(String),
+}
+
+/// What a policy is linked to, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LinkName {
+    Permission(String, Option<policy::Effect>),
+    Global(String),
+    Resource(String),
 }
 
 /// What begins the name of a client among members.

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use authz::groups::Group;
+use authz::permissions::Permission;
+use authz::permissions::global::GlobalPermission;
 use authz::policies::Policy;
+use authz::policies::links::{self, LinkKind, Linked, PolicyLink};
 use authz::resources::Resource;
 use authz::roles::{Held, Role, Window};
-use authz::{Listing, Rx, groups, policies, resources, roles};
+use authz::{Rx, groups, permissions, policies, resources, roles};
 use base::id::{PolicyId, PrincipalId, ResourceId, RoleId, TenantId};
 use base::text::{name_key, parse_username};
 use directory::{Tenant, TenantConfig, User};
@@ -14,9 +17,12 @@ use oidc::clients::{self, Client};
 
 use crate::error::{Error, Result};
 use crate::file::OBJECTS_MAX;
-use crate::file::model::Manifest;
+use crate::file::action_key;
+use crate::file::model::{Manifest, PolicyDecl};
 use crate::plan::{CLIENT_PREFIX, Grants};
 
+/// Links of all policies of a tenant that are read at once.
+const LINKS_READ_MAX: i64 = 50_000;
 /// Rows that one query reads where a noun is read whole.
 const PAGE: u32 = 500;
 
@@ -30,6 +36,12 @@ pub(crate) struct State {
     pub(crate) roles: BTreeMap<String, Role>,
     /// By folded name; all of them.
     pub(crate) policies: BTreeMap<String, Policy>,
+    /// What policies are linked to, where the file or the export says anything of links.
+    pub(crate) links: BTreeMap<PolicyId, LinksNow>,
+    /// By code in lower case; all of them.
+    pub(crate) permissions: BTreeMap<String, Permission>,
+    /// The platform's catalogue by name in lower case, where anything may refer to it.
+    pub(crate) globals: BTreeMap<String, GlobalPermission>,
     /// By folded name.
     pub(crate) users: BTreeMap<String, UserNow>,
     /// By `client_id`.
@@ -41,6 +53,14 @@ pub(crate) struct State {
     resource_names: BTreeMap<ResourceId, String>,
     /// The id of whoever calls, which pruning spares.
     pub(crate) caller: Option<PrincipalId>,
+}
+
+/// What one policy is linked to: by code or name in lower case, resources by name.
+#[derive(Debug, Default)]
+pub(crate) struct LinksNow {
+    pub(crate) permissions: BTreeMap<String, Linked>,
+    pub(crate) globals: BTreeMap<String, Linked>,
+    pub(crate) resources: BTreeMap<String, Linked>,
 }
 
 #[derive(Debug)]
@@ -81,12 +101,15 @@ pub(crate) struct Scope {
     pub(crate) clients: Wanted,
     pub(crate) groups: Wanted,
     pub(crate) resources: Wanted,
+    /// Whether links of policies, or what permissions stand for, are of interest.
+    pub(crate) links: bool,
 }
 
 impl Scope {
     /// The whole tenant.
     pub(crate) fn all() -> Self {
-        Self { users: Wanted::All, clients: Wanted::All, groups: Wanted::All, resources: Wanted::All }
+        let all = || Wanted::All;
+        Self { users: all(), clients: all(), groups: all(), resources: all(), links: true }
     }
 
     /// What a file names, refers to or prunes.
@@ -107,6 +130,9 @@ impl Scope {
             resources.insert(resource.name.value.clone());
             resources.extend(resource.parent.clone().flatten().map(|parent| parent.value));
         }
+        for policy in manifest.policies.iter().flatten() {
+            resources.extend(policy.resources.iter().flatten().map(|name| name.value.clone()));
+        }
         let wanted = |section: &str, names| {
             if manifest.prune.iter().any(|pruned| pruned == section) {
                 Wanted::All
@@ -119,6 +145,7 @@ impl Scope {
             clients: wanted("clients", clients),
             groups: wanted("groups", groups),
             resources: wanted("resources", resources),
+            links: has_links(manifest),
         }
     }
 }
@@ -143,6 +170,13 @@ impl State {
         for policy in policies::list_policies(rx, tenant).await? {
             state.policies.insert(name_key(&policy.name), policy);
         }
+        for permission in permissions::list_permissions(rx, tenant).await? {
+            state.permissions.insert(action_key(&permission.code), permission);
+        }
+        if scope.links {
+            state.load_globals(rx).await?;
+            state.load_links(rx, tenant).await?;
+        }
         state.load_users(rx, tenant, &scope.users).await?;
         state.load_clients(rx, tenant, &scope.clients).await?;
         state.load_groups(rx, tenant, &scope.groups).await?;
@@ -152,6 +186,30 @@ impl State {
         }
         state.tenant = found;
         Ok(state)
+    }
+
+    /// Reads the platform's catalogue.
+    pub(crate) async fn load_globals(&mut self, rx: &mut Rx) -> Result<()> {
+        for permission in permissions::global::list(rx).await? {
+            self.globals.insert(action_key(&permission.name), permission);
+        }
+        Ok(())
+    }
+
+    async fn load_links(&mut self, rx: &mut Rx, tenant: &TenantId) -> Result<()> {
+        let found = links::list_all_links(rx, tenant, LINKS_READ_MAX + 1).await?;
+        if i64::try_from(found.len()).unwrap_or(i64::MAX) > LINKS_READ_MAX {
+            return Err(Error::TooMany("links of policies"));
+        }
+        for PolicyLink { policy_id, kind, linked } in found {
+            let of = self.links.entry(policy_id).or_default();
+            match kind {
+                LinkKind::Permission => of.permissions.insert(action_key(&linked.name), linked),
+                LinkKind::Global => of.globals.insert(action_key(&linked.name), linked),
+                LinkKind::Resource => of.resources.insert(linked.name.clone(), linked),
+            };
+        }
+        Ok(())
     }
 
     async fn load_users(&mut self, rx: &mut Rx, tenant: &TenantId, wanted: &Wanted) -> Result<()> {
@@ -354,19 +412,14 @@ impl State {
     }
 }
 
+/// Whether a file says anything for which links of policies or the platform's permissions are looked at.
+pub(crate) fn has_links(manifest: &Manifest) -> bool {
+    manifest.permissions.is_some() || manifest.policies.iter().flatten().any(PolicyDecl::has_links)
+}
+
 async fn load_group_roles(rx: &mut Rx, tenant: &TenantId, group: &Group) -> Result<Grants> {
-    let mut grants = Grants::new();
-    let mut listing = Listing::first(PAGE);
-    loop {
-        let page = roles::page_group(rx, tenant, &group.id, &listing).await?;
-        let last = page.len() < PAGE as usize;
-        listing.after = page.last().map(|held| held.role_code.clone());
-        grants.extend(page.into_iter().map(|held| (held.role_code, held.window)));
-        check_count("roles of a group", grants.len())?;
-        if last {
-            return Ok(grants);
-        }
-    }
+    let held = roles::list_held_by_group(rx, tenant, &group.id).await?;
+    Ok(held.into_iter().map(|held| (held.role_code, held.window)).collect())
 }
 
 fn direct(held: Vec<Held>) -> Grants {

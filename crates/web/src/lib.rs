@@ -33,7 +33,7 @@ pub use html::{HtmlPage, see_other};
 pub use language::Language;
 pub use layers::{RequestLayer, install};
 pub use list::{Ask, List, ListParams, ListQuery, Listing};
-pub use page::{CursorKey, Page, PageQuery, Paged};
+pub use page::{CursorKey, Page};
 pub use proxies::TrustedProxies;
 pub use query::{Path, Query};
 pub use request::{Info, RequestInfo};

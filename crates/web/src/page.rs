@@ -1,18 +1,12 @@
-//! Lists in pages: the query, the sealed cursor, the answer.
+//! Lists in pages: the limit, the sealed cursor, the answer of a list that is always whole.
 
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use axum::extract::FromRequestParts;
 use base::{Kind, Problem};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::request::Parts;
-use serde::de::DeserializeOwned;
-use utoipa::{IntoParams, ToSchema};
-
-use crate::Failure;
-use crate::query::{from_pairs, query_pairs};
+use utoipa::ToSchema;
 
 /// Members of a page where the caller does not say.
 pub const LIMIT_DEFAULT: u32 = 50;
@@ -36,64 +30,6 @@ impl<T> Page<T> {
     /// Changes each member, for example from the domain's type into the answer's.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(change).collect(), next: self.next }
-    }
-}
-
-/// Which page, and what to look for. As an extractor it refuses every other parameter; a list with
-/// filters takes [`Paged`].
-#[derive(Debug, Clone, PartialEq, Eq, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct PageQuery {
-    /// Members in the page, 1 to 200; 50 where absent.
-    #[param(minimum = 1, maximum = 200, default = 50, required = false)]
-    pub limit: u32,
-    /// The `next` of the page before, with the same filters.
-    pub cursor: Option<String>,
-    /// Free text to look for.
-    pub q: Option<String>,
-}
-
-impl Default for PageQuery {
-    fn default() -> Self {
-        Self { limit: LIMIT_DEFAULT, cursor: None, q: None }
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        Paged::<NoFilter>::from_request_parts(parts, state).await.map(|paged| paged.page)
-    }
-}
-
-/// A list that takes no filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoFilter {}
-
-/// [`PageQuery`] and, from the other parameters, a filter with `#[serde(deny_unknown_fields)]`.
-/// Fails with 400 `invalid_limit` or `invalid_query`.
-#[derive(Debug, Clone)]
-pub struct Paged<F> {
-    /// Which page.
-    pub page: PageQuery,
-    /// The other parameters.
-    pub filter: F,
-}
-
-impl<F: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Paged<F> {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
-        let pairs = query_pairs(parts)?;
-        let page = PageQuery {
-            limit: pairs.get("limit").map_or(Ok(LIMIT_DEFAULT), parse_limit)?,
-            cursor: pairs.get("cursor").map(str::to_owned),
-            q: pairs.get("q").map(str::to_owned),
-        };
-        let rest = pairs.iter().filter(|(name, _)| !matches!(*name, "limit" | "cursor" | "q"));
-        Ok(Self { page, filter: from_pairs(rest)? })
     }
 }
 

@@ -9,11 +9,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use web::list::{Attribute, Values};
 use web::openapi::{EditProblems, Problems, WriteProblems};
-use web::{Failure, Field, IfMatch, Json, MergePatch, OptionalJson, Page, PageQuery, Path};
+use web::{
+    Failure, Field, IfMatch, Json, List, ListParams, ListQuery, Listing, MergePatch, OptionalJson, Path,
+};
 
 use super::{Group, GroupChange, ListedMember, Membership, NewGroup, NewMember};
-use crate::http::{List, Now, StateWord, Tagged, WindowBody, at, created, optional};
+use crate::http::{
+    Asked, NoSearch, Now, Search, StateWord, Tagged, WindowBody, at, begins, created, optional,
+};
 use crate::principals::PrincipalKind;
 use crate::{Cx, Service};
 
@@ -174,16 +179,59 @@ struct ClientPath {
     id: ClientId,
 }
 
-/// Lists groups by name; `q` matches the beginning of names in any case.
-#[utoipa::path(get, path = "/api/v1/groups", tag = "groups", operation_id = "list_groups", params(PageQuery),
-    responses((status = 200, description = "A page of groups", body = inline(Page<GroupBody>)), Problems))]
-async fn list(
-    State(service): State<Service>,
-    cx: Cx,
-    page: PageQuery,
-) -> Result<Json<Page<GroupBody>>, Failure> {
-    let list = List::new(&service, &cx, &["groups"], page)?;
-    Ok(list.page(super::page_groups(&cx, &list.listing()?).await?))
+/// What groups are listed by.
+const LIST: List = List {
+    name: "groups",
+    attributes: &[
+        Attribute::both("name", Values::Folded),
+        Attribute::both("created_at", Values::Time),
+        Attribute::filtered("id", Values::Text),
+        Attribute::filtered("description", Values::Text),
+        Attribute::filtered("updated_at", Values::Time),
+    ],
+    order: &super::ORDER,
+};
+
+/// What the members of a group are listed by.
+const MEMBERS: List = List {
+    name: "group members",
+    attributes: &[
+        Attribute::both("principal_id", Values::Text),
+        Attribute::filtered("principal_type", Values::Word(&[("user", "user"), ("client", "client")])),
+        Attribute::filtered("valid_from", Values::Time),
+        Attribute::filtered("expires_at", Values::Time),
+        Attribute::filtered("added_at", Values::Time),
+        Attribute::filtered("added_by", Values::Text),
+    ],
+    order: &super::MEMBER_ORDER,
+};
+
+const MEMBERSHIP: &[Attribute] = &[
+    Attribute::both("name", Values::Folded),
+    Attribute::both("valid_from", Values::Time),
+    Attribute::both("expires_at", Values::Time),
+    Attribute::filtered("group_id", Values::Text),
+];
+
+/// What the groups of a person are listed by.
+const USER_GROUPS: List = List { name: "user groups", attributes: MEMBERSHIP, order: &super::ORDER };
+
+/// What the groups of a client are listed by.
+const CLIENT_GROUPS: List = List { name: "client groups", attributes: MEMBERSHIP, order: &super::ORDER };
+
+/// Lists groups, by name unless `sort` says otherwise; `q` matches the beginning of names in any case.
+///
+/// `sort` and `filter` take `name` and `created_at`; `filter` also `id`, `description` and `updated_at`.
+#[utoipa::path(get, path = "/api/v1/groups", tag = "groups", operation_id = "list_groups",
+    params(ListParams, Search),
+    responses((status = 200, description = "A page of groups", body = inline(Listing<GroupBody>)), Problems))]
+async fn list(State(service): State<Service>, cx: Cx, query: ListQuery<Search>) -> Result<Response, Failure> {
+    let asked = Asked::new::<_, GroupBody>(&service, &cx, &LIST, None, &query)?;
+    let listing = match query.own.folded()? {
+        Some(q) => asked.listing()?.and(begins("name", q)),
+        None => asked.listing()?,
+    };
+    asked.answer::<_, GroupBody>(super::page_groups(&cx, &listing).await?)
 }
 
 /// Makes a group without members.
@@ -229,18 +277,22 @@ async fn delete(cx: Cx, Path(path): Path<GroupPath>, if_match: IfMatch) -> Resul
 }
 
 /// Lists the members of a group by id, also those whose membership is over or has not begun.
+///
+/// `sort` takes `principal_id`; `filter` also `principal_type`, `valid_from`, `expires_at`, `added_at` and
+/// `added_by`.
 #[utoipa::path(get, path = "/api/v1/groups/{group_id}/members", tag = "groups",
-    operation_id = "list_group_members", params(GroupPath, PageQuery),
-    responses((status = 200, description = "A page of members", body = inline(Page<MemberBody>)), Problems))]
+    operation_id = "list_group_members", params(GroupPath, ListParams),
+    responses((status = 200, description = "A page of members", body = inline(Listing<MemberBody>)), Problems))]
 async fn members(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<GroupPath>,
-    page: PageQuery,
-) -> Result<Json<Page<MemberBody>>, Failure> {
-    let list = List::unsearched(&service, &cx, &["group members", path.group_id.as_str()], page)?;
-    let listed = super::page_members(&cx, &path.group_id, &list.listing()?).await?;
-    Ok(list.page(at(listed, cx.now())))
+    query: ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
+    let id = path.group_id;
+    let asked = Asked::new::<_, MemberBody>(&service, &cx, &MEMBERS, Some(id.as_str()), &query)?;
+    let listed = super::page_members(&cx, &id, &asked.listing()?).await?;
+    asked.answer::<_, MemberBody>(at(listed, cx.now()))
 }
 
 /// Makes a person or a client a member of a group, or changes when the membership counts.
@@ -267,34 +319,57 @@ async fn remove_member(cx: Cx, Path(path): Path<MemberPath>) -> Result<StatusCod
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Lists the groups of a person by name, also where the membership is over or has not begun.
+/// Lists the groups of a person, by name unless `sort` says otherwise, also where the membership is over or has
+/// not begun.
+///
+/// `sort` and `filter` take `name`, `valid_from` and `expires_at`; `filter` also `group_id`.
 #[utoipa::path(get, path = "/api/v1/users/{user_id}/groups", tag = "groups", operation_id = "list_user_groups",
-    params(UserPath, PageQuery),
-    responses((status = 200, description = "A page of groups", body = inline(Page<MembershipBody>)), Problems))]
+    params(UserPath, ListParams),
+    responses((status = 200, description = "A page of groups", body = inline(Listing<MembershipBody>)), Problems))]
 async fn list_user_groups(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<UserPath>,
-    page: PageQuery,
-) -> Result<Json<Page<MembershipBody>>, Failure> {
-    let list = List::unsearched(&service, &cx, &["user groups", path.user_id.as_str()], page)?;
+    query: ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
     let id = path.user_id.cast();
-    let listed = super::list_groups_of(&cx, PrincipalKind::User, &id, &list.listing()?).await?;
-    Ok(list.page(at(listed, cx.now())))
+    let of = Some(path.user_id.as_str());
+    let asked = Asked::new::<_, MembershipBody>(&service, &cx, &USER_GROUPS, of, &query)?;
+    let listed = super::list_groups_of(&cx, PrincipalKind::User, &id, &asked.listing()?).await?;
+    asked.answer::<_, MembershipBody>(at(listed, cx.now()))
 }
 
-/// Lists the groups of a client by name, also where the membership is over or has not begun.
+/// Lists the groups of a client, by name unless `sort` says otherwise, also where the membership is over or has
+/// not begun.
+///
+/// `sort` and `filter` take `name`, `valid_from` and `expires_at`; `filter` also `group_id`.
 #[utoipa::path(get, path = "/api/v1/clients/{id}/groups", tag = "groups", operation_id = "list_client_groups",
-    params(ClientPath, PageQuery),
-    responses((status = 200, description = "A page of groups", body = inline(Page<MembershipBody>)), Problems))]
+    params(ClientPath, ListParams),
+    responses((status = 200, description = "A page of groups", body = inline(Listing<MembershipBody>)), Problems))]
 async fn list_client_groups(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<ClientPath>,
-    page: PageQuery,
-) -> Result<Json<Page<MembershipBody>>, Failure> {
-    let list = List::unsearched(&service, &cx, &["client groups", path.id.as_str()], page)?;
+    query: ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
     let id = path.id.cast();
-    let listed = super::list_groups_of(&cx, PrincipalKind::Client, &id, &list.listing()?).await?;
-    Ok(list.page(at(listed, cx.now())))
+    let of = Some(path.id.as_str());
+    let asked = Asked::new::<_, MembershipBody>(&service, &cx, &CLIENT_GROUPS, of, &query)?;
+    let listed = super::list_groups_of(&cx, PrincipalKind::Client, &id, &asked.listing()?).await?;
+    asked.answer::<_, MembershipBody>(at(listed, cx.now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::check_columns;
+
+    #[test]
+    fn every_attribute_that_the_lists_offer_has_a_column_of_its_kind() {
+        check_columns(&LIST, super::super::store::COLUMNS, &super::super::ORDER);
+        check_columns(&MEMBERS, super::super::store::MEMBERS, &super::super::MEMBER_ORDER);
+        for list in [USER_GROUPS, CLIENT_GROUPS] {
+            check_columns(&list, super::super::store::MEMBERSHIPS, &super::super::ORDER);
+        }
+    }
 }

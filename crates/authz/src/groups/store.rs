@@ -1,13 +1,14 @@
 //! All SQL about groups and their members, except what decisions load.
 
-use ::store::{FromRow, Row, Rx, Sql};
+use ::store::{FromRow, ListColumn, Row, Rx, ScalarKind, Sql};
 use base::Timestamp;
 use base::id::{GroupId, PrincipalId, RoleId, TenantId};
 use base::text::name_key;
 
-use super::{Group, ListedMember, Member, Membership, PAGE_MAX};
+use super::{Group, ListedMember, MEMBER_ORDER, Member, Membership, ORDER, PAGE_MAX};
+use crate::listing::Source;
 use crate::roles::Window;
-use crate::{Listing, Result, Tx};
+use crate::{Listed, Listing, Result, Tx};
 
 impl FromRow for Group {
     fn from_row(row: &Row) -> ::store::Result<Self> {
@@ -80,8 +81,10 @@ pub(super) async fn delete(tx: &mut Tx, tenant: &TenantId, id: &GroupId) -> Resu
     Ok(tx.execute(sql).await?)
 }
 
+const SELECT: &str = "SELECT id, name, name_key, description, version, created_at, updated_at";
+
 fn select() -> Sql {
-    Sql::new("SELECT id, name, description, version, created_at, updated_at FROM groups WHERE tenant_id = ")
+    Sql::new(SELECT).push(" FROM groups WHERE tenant_id = ")
 }
 
 pub(super) async fn find(rx: &mut Rx, tenant: &TenantId, id: &GroupId) -> Result<Option<Group>> {
@@ -186,7 +189,7 @@ impl FromRow for RoleEnd {
 
 impl FromRow for Membership {
     fn from_row(row: &Row) -> ::store::Result<Self> {
-        Ok(Self { group_id: row.get("id")?, name: row.get("name")?, window: Window::from_row(row)? })
+        Ok(Self { group_id: row.get("group_id")?, name: row.get("name")?, window: Window::from_row(row)? })
     }
 }
 
@@ -216,40 +219,78 @@ pub(super) async fn find_member(
     Ok(rx.optional(sql.bind(tenant).bind(group).bind(principal)).await?)
 }
 
-/// The next groups by the key of their name.
-pub(super) async fn page(rx: &mut Rx, tenant: &TenantId, listing: &Listing) -> Result<Vec<Group>> {
-    let (begin, end) = listing.range();
-    let sql = select().value(tenant).push(" AND name_key >= ").value(begin);
-    let sql = sql.push(" AND name_key < ").value(end).push(" AND name_key > ").value(listing.after());
-    Ok(rx.all(sql.push(" ORDER BY name_key LIMIT ").value(listing.limit())).await?)
+/// What lists of groups are filtered and sorted by.
+pub(super) const COLUMNS: &[ListColumn] = &[
+    ListColumn::of("id", "id", ScalarKind::Text),
+    ListColumn::of("name", "name_key", ScalarKind::Text),
+    ListColumn::nullable("description", "description", ScalarKind::Text),
+    ListColumn::of("created_at", "created_at", ScalarKind::Time),
+    ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
+];
+
+/// A part of the groups.
+pub(super) async fn page(rx: &mut Rx, tenant: &TenantId, listing: &Listing) -> Result<Listed<Group>> {
+    let from = Sql::new(" FROM groups WHERE tenant_id = ").value(tenant);
+    let source = Source { select: SELECT, from, columns: COLUMNS, order: &ORDER, id: "id" };
+    source.read(rx, listing).await
 }
 
-/// The next members by id.
+/// What lists of members are filtered and sorted by.
+pub(super) const MEMBERS: &[ListColumn] = &[
+    ListColumn::of("principal_id", "principal_id", ScalarKind::Text),
+    ListColumn::of("principal_type", "kind", ScalarKind::Text),
+    ListColumn::nullable("valid_from", "valid_from", ScalarKind::Time),
+    ListColumn::nullable("expires_at", "expires_at", ScalarKind::Time),
+    ListColumn::of("added_at", "added_at", ScalarKind::Time),
+    ListColumn::nullable("added_by", "added_by", ScalarKind::Text),
+];
+
+/// A part of the members.
 pub(super) async fn page_members(
     rx: &mut Rx,
     tenant: &TenantId,
     group: &GroupId,
     listing: &Listing,
-) -> Result<Vec<ListedMember>> {
-    let sql = Sql::new(
-        "SELECT gm.principal_id, p.kind, gm.valid_from, gm.expires_at, gm.added_at, gm.added_by \
-         FROM group_members gm JOIN principals p ON p.id = gm.principal_id AND p.tenant_id = gm.tenant_id \
-         WHERE gm.tenant_id = $1 AND gm.group_id = $2 AND gm.principal_id > $3 ORDER BY gm.principal_id LIMIT $4",
+) -> Result<Listed<ListedMember>> {
+    let from = Sql::new(
+        " FROM group_members gm JOIN principals p ON p.id = gm.principal_id AND p.tenant_id = gm.tenant_id \
+         WHERE gm.tenant_id = $1 AND gm.group_id = $2",
     );
-    Ok(rx.all(sql.bind(tenant).bind(group).bind(listing.after()).bind(listing.limit())).await?)
+    let source = Source {
+        select: "SELECT principal_id, kind, valid_from, expires_at, added_at, added_by",
+        from: from.bind(tenant).bind(group),
+        columns: MEMBERS,
+        order: &MEMBER_ORDER,
+        id: "principal_id",
+    };
+    source.read(rx, listing).await
 }
 
-/// The next groups of a principal by the key of their name.
+/// What lists of memberships are filtered and sorted by.
+pub(super) const MEMBERSHIPS: &[ListColumn] = &[
+    ListColumn::of("group_id", "group_id", ScalarKind::Text),
+    ListColumn::of("name", "name_key", ScalarKind::Text),
+    ListColumn::nullable("valid_from", "valid_from", ScalarKind::Time),
+    ListColumn::nullable("expires_at", "expires_at", ScalarKind::Time),
+];
+
+/// A part of the groups of a principal.
 pub(super) async fn page_memberships(
     rx: &mut Rx,
     tenant: &TenantId,
     principal: &PrincipalId,
     listing: &Listing,
-) -> Result<Vec<Membership>> {
-    let sql = Sql::new(
-        "SELECT g.id, g.name, gm.valid_from, gm.expires_at FROM group_members gm \
-         JOIN groups g ON g.id = gm.group_id AND g.tenant_id = gm.tenant_id \
-         WHERE gm.tenant_id = $1 AND gm.principal_id = $2 AND g.name_key > $3 ORDER BY g.name_key LIMIT $4",
+) -> Result<Listed<Membership>> {
+    let from = Sql::new(
+        " FROM group_members gm JOIN groups g ON g.id = gm.group_id AND g.tenant_id = gm.tenant_id \
+         WHERE gm.tenant_id = $1 AND gm.principal_id = $2",
     );
-    Ok(rx.all(sql.bind(tenant).bind(principal).bind(listing.after()).bind(listing.limit())).await?)
+    let source = Source {
+        select: "SELECT group_id, name, name_key, valid_from, expires_at",
+        from: from.bind(tenant).bind(principal),
+        columns: MEMBERSHIPS,
+        order: &ORDER,
+        id: "group_id",
+    };
+    source.read(rx, listing).await
 }

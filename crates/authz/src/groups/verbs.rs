@@ -1,7 +1,6 @@
 //! What callers ask of groups from outside: each verb asks whether they may, opens one transaction and commits.
 
 use base::id::{GroupId, PrincipalId};
-use base::text::name_key;
 use web::IfMatch;
 
 use super::{Group, GroupChange, ListedMember, Membership, NewGroup, NewMember, store};
@@ -25,20 +24,13 @@ pub async fn load_group(cx: &Cx, id: &GroupId) -> Result<Group> {
     store::find(&mut rx, permit.own_tenant()?, id).await?.ok_or(Error::NotFound("group"))
 }
 
-/// Reads a part of the tenant's groups, by name in any case; `q` looks for the beginning of names.
+/// Reads a part of the tenant's groups.
 pub async fn page_groups(cx: &Cx, listing: &Listing) -> Result<Listed<Group>> {
     let permit = cx.authorize(Action::GroupRead, &Target::all("group")).await?;
     let mut rx = cx.read(&permit).await?;
     let scanned = store::page(&mut rx, permit.own_tenant()?, listing).await?;
     drop(rx);
-    let scanned = Listed::of(scanned, listing.limit, |group| name_key(&group.name));
-    let mut items = Vec::with_capacity(scanned.items.len());
-    for group in scanned.items {
-        if cx.may(Action::GroupRead, &Target::member(&group.id)).await? {
-            items.push(group);
-        }
-    }
-    Ok(Listed { items, next: scanned.next })
+    scanned.only(cx, Action::GroupRead, |group| Target::member(&group.id)).await
 }
 
 /// Changes a group that the caller read.
@@ -68,7 +60,7 @@ pub async fn delete_group(cx: &Cx, id: &GroupId, if_match: &IfMatch) -> Result<(
     tx.commit().await
 }
 
-/// The next members of a group, by id, at whatever time. Fails with [`Error::NotFound`].
+/// A part of the members of a group, at whatever time. Fails with [`Error::NotFound`].
 pub async fn page_members(cx: &Cx, id: &GroupId, listing: &Listing) -> Result<Listed<ListedMember>> {
     let permit = cx.authorize(Action::GroupRead, &Target::member(id)).await?;
     let mut rx = cx.read(&permit).await?;
@@ -76,8 +68,7 @@ pub async fn page_members(cx: &Cx, id: &GroupId, listing: &Listing) -> Result<Li
     if store::find(&mut rx, tenant, id).await?.is_none() {
         return Err(Error::NotFound("group"));
     }
-    let found = store::page_members(&mut rx, tenant, id, listing).await?;
-    Ok(Listed::of(found, listing.limit, |one| one.member.principal_id.to_string()))
+    store::page_members(&mut rx, tenant, id, listing).await
 }
 
 /// Adds a member; nothing happens if it is one at the same times. Fails as [`super::put_member_in`] does.
@@ -102,7 +93,7 @@ pub async fn remove_member(cx: &Cx, id: &GroupId, principal: &PrincipalId) -> Re
     tx.commit().await
 }
 
-/// The groups of a principal of this kind, by name, at whatever time.
+/// A part of the groups of a principal of this kind, at whatever time.
 ///
 /// The caller may read the principal and groups. Fails with [`Error::NotFound`].
 pub async fn list_groups_of(
@@ -116,6 +107,5 @@ pub async fn list_groups_of(
     let mut rx = cx.read(&permit).await?;
     let tenant = permit.own_tenant()?;
     principals::check_kind(&mut rx, tenant, id, kind).await?;
-    let found = store::page_memberships(&mut rx, tenant, id, listing).await?;
-    Ok(Listed::of(found, listing.limit, |one| name_key(&one.name)))
+    store::page_memberships(&mut rx, tenant, id, listing).await
 }

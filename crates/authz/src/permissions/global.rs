@@ -2,6 +2,7 @@
 //! tenants read it and link their policies to it.
 
 use base::Timestamp;
+use base::query::{Direction, SortKey};
 use serde_json::json;
 use web::IfMatch;
 
@@ -9,6 +10,8 @@ use super::{GlobalPermissionId, check_code, store};
 use crate::roles::check_texts;
 use crate::{Action, Cx, Error, Event, Listed, Listing, Permit, Place, Result, Rx, Target, Tx};
 
+/// The order of the catalogue where nobody says another one.
+pub(super) const ORDER: [SortKey; 1] = [SortKey { attribute: "name", direction: Direction::Ascending }];
 /// Global permissions at most.
 pub const GLOBAL_PERMISSIONS_MAX: i64 = 10_000;
 /// The longest name of a global permission, in bytes.
@@ -74,13 +77,11 @@ pub async fn load(cx: &Cx, id: &GlobalPermissionId) -> Result<GlobalPermission> 
     find(&mut rx, id).await?.ok_or(Error::NotFound("global permission"))
 }
 
-/// Reads a part of the catalogue, on the platform or in a tenant, by name; `q` looks for the beginning of
-/// names in any case.
+/// Reads a part of the catalogue, on the platform or in a tenant.
 pub async fn page(cx: &Cx, listing: &Listing) -> Result<Listed<GlobalPermission>> {
     let permit = cx.authorize(read_action(cx), &Target::all("permission")).await?;
     let mut rx = cx.read(&permit).await?;
-    let found = store::page_global(&mut rx, listing).await?;
-    Ok(Listed::of(found, listing.limit, |permission| permission.name.clone()))
+    store::page_global(&mut rx, listing).await
 }
 
 fn read_action(cx: &Cx) -> Action {
@@ -136,6 +137,11 @@ pub async fn delete(cx: &Cx, id: &GlobalPermissionId, if_match: &IfMatch) -> Res
     store::delete_global(&mut tx, id).await?;
     record(&mut tx, &permit, "global_permission.deleted", &found);
     tx.commit().await
+}
+
+/// The whole catalogue (at most [`GLOBAL_PERMISSIONS_MAX`]), by name, for verbs that already hold a permit.
+pub async fn list(rx: &mut Rx) -> Result<Vec<GlobalPermission>> {
+    store::list_global(rx).await
 }
 
 /// The global permission of this id.

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use web::list::{Attribute, Values};
 use web::openapi::{EditProblems, Problems, WriteProblems};
-use web::{Failure, Field, IfMatch, Json, MergePatch, Page, PageQuery, Path};
+use web::{Failure, Field, IfMatch, Json, List, ListParams, ListQuery, Listing, MergePatch, Path};
 
 use super::global::{self, GlobalPermission};
 use super::{GlobalPermissionId, NewPermission, Permission, PermissionChange};
-use crate::http::{List, Tagged, created, optional};
+use crate::http::{Asked, Search, Tagged, begins, created, optional};
 use crate::{Cx, Service};
 
 /// The routes, relative to a tenant.
@@ -167,17 +168,50 @@ struct GlobalPath {
     global_permission_id: GlobalPermissionId,
 }
 
-/// Lists the tenant's permissions by code; `q` matches the beginning of codes in any case.
+/// What permissions are listed by.
+const LIST: List = List {
+    name: "permissions",
+    attributes: &[
+        Attribute::both("code", Values::Text),
+        Attribute::both("name", Values::Text),
+        Attribute::both("created_at", Values::Time),
+        Attribute::both("updated_at", Values::Time),
+        Attribute::filtered("id", Values::Text),
+        Attribute::filtered("description", Values::Text),
+        Attribute::filtered("global_permission_id", Values::Text),
+    ],
+    order: &super::ORDER,
+};
+
+/// What global permissions are listed by.
+const GLOBAL: List = List {
+    name: "global permissions",
+    attributes: &[
+        Attribute::both("name", Values::Text),
+        Attribute::both("created_at", Values::Time),
+        Attribute::both("updated_at", Values::Time),
+        Attribute::filtered("id", Values::Text),
+        Attribute::filtered("description", Values::Text),
+    ],
+    order: &global::ORDER,
+};
+
+/// Lists the tenant's permissions, by code unless `sort` says otherwise; `q` matches the beginning of codes in any
+/// case.
+///
+/// `sort` and `filter` take `code`, `name`, `created_at` and `updated_at`; `filter` also `id`, `description`
+/// and `global_permission_id`.
 #[utoipa::path(get, path = "/api/v1/permissions", tag = "permissions", operation_id = "list_permissions",
-    params(PageQuery),
-    responses((status = 200, description = "A page of permissions", body = inline(Page<PermissionBody>)), Problems))]
-async fn list(
-    State(service): State<Service>,
-    cx: Cx,
-    page: PageQuery,
-) -> Result<Json<Page<PermissionBody>>, Failure> {
-    let list = List::new(&service, &cx, &["permissions"], page)?;
-    Ok(list.page(super::page_permissions(&cx, &list.listing()?).await?))
+    params(ListParams, Search),
+    responses((status = 200, description = "A page of permissions", body = inline(Listing<PermissionBody>)),
+        Problems))]
+async fn list(State(service): State<Service>, cx: Cx, query: ListQuery<Search>) -> Result<Response, Failure> {
+    let asked = Asked::new::<_, PermissionBody>(&service, &cx, &LIST, None, &query)?;
+    let listing = match query.own.folded()? {
+        Some(q) => asked.listing()?.and(begins("q", q)),
+        None => asked.listing()?,
+    };
+    asked.answer::<_, PermissionBody>(super::page_permissions(&cx, &listing).await?)
 }
 
 /// Makes a permission of the tenant's own, for policies to be linked to.
@@ -230,21 +264,28 @@ async fn delete(cx: Cx, Path(path): Path<PermissionPath>, if_match: IfMatch) -> 
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn page_global(service: &Service, cx: &Cx, page: PageQuery) -> Result<Json<Page<GlobalBody>>, Failure> {
-    let list = List::new(service, cx, &["global permissions"], page)?;
-    Ok(list.page(global::page(cx, &list.listing()?).await?))
+async fn page_global(service: &Service, cx: &Cx, query: &ListQuery<Search>) -> Result<Response, Failure> {
+    let asked = Asked::new::<_, GlobalBody>(service, cx, &GLOBAL, None, query)?;
+    let listing = match query.own.folded()? {
+        Some(q) => asked.listing()?.and(begins("q", q)),
+        None => asked.listing()?,
+    };
+    asked.answer::<_, GlobalBody>(global::page(cx, &listing).await?)
 }
 
-/// Lists the platform's permissions, for policies of the tenant to be linked to.
+/// Lists the platform's permissions, for policies of the tenant to be linked to: by name unless `sort` says
+/// otherwise; `q` matches the beginning of names in any case.
+///
+/// `sort` and `filter` take `name`, `created_at` and `updated_at`; `filter` also `id` and `description`.
 #[utoipa::path(get, path = "/api/v1/global-permissions", tag = "permissions",
-    operation_id = "list_global_permissions_in_tenant", params(PageQuery),
-    responses((status = 200, description = "A page of permissions", body = inline(Page<GlobalBody>)), Problems))]
+    operation_id = "list_global_permissions_in_tenant", params(ListParams, Search),
+    responses((status = 200, description = "A page of permissions", body = inline(Listing<GlobalBody>)), Problems))]
 async fn list_global_here(
     State(service): State<Service>,
     cx: Cx,
-    page: PageQuery,
-) -> Result<Json<Page<GlobalBody>>, Failure> {
-    page_global(&service, &cx, page).await
+    query: ListQuery<Search>,
+) -> Result<Response, Failure> {
+    page_global(&service, &cx, &query).await
 }
 
 /// Reads one of the platform's permissions.
@@ -255,16 +296,19 @@ async fn read_global_here(cx: Cx, Path(path): Path<GlobalPath>) -> Result<Json<G
     Ok(Json(global::load(&cx, &path.global_permission_id).await?.into()))
 }
 
-/// Lists the platform's permissions by name; `q` matches the beginning of names in any case.
+/// Lists the platform's permissions, by name unless `sort` says otherwise; `q` matches the beginning of names in
+/// any case.
+///
+/// `sort` and `filter` take `name`, `created_at` and `updated_at`; `filter` also `id` and `description`.
 #[utoipa::path(get, path = "/api/v1/global-permissions", tag = "global permissions",
-    operation_id = "list_global_permissions", params(PageQuery),
-    responses((status = 200, description = "A page of permissions", body = inline(Page<GlobalBody>)), Problems))]
+    operation_id = "list_global_permissions", params(ListParams, Search),
+    responses((status = 200, description = "A page of permissions", body = inline(Listing<GlobalBody>)), Problems))]
 async fn list_global(
     State(service): State<Service>,
     cx: Cx,
-    page: PageQuery,
-) -> Result<Json<Page<GlobalBody>>, Failure> {
-    page_global(&service, &cx, page).await
+    query: ListQuery<Search>,
+) -> Result<Response, Failure> {
+    page_global(&service, &cx, &query).await
 }
 
 /// Makes a permission for every tenant.
@@ -312,4 +356,16 @@ async fn delete_global(
 ) -> Result<StatusCode, Failure> {
     global::delete(&cx, &path.global_permission_id, &if_match).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::check_columns;
+
+    #[test]
+    fn every_attribute_that_the_lists_offer_has_a_column_of_its_kind() {
+        check_columns(&LIST, super::super::store::COLUMNS, &super::super::ORDER);
+        check_columns(&GLOBAL, super::super::store::GLOBAL, &global::ORDER);
+    }
 }

@@ -1,11 +1,12 @@
 //! All SQL about permissions, except the links of policies and what decisions load.
 
-use ::store::{FromRow, Row, Rx, Sql};
+use ::store::{FromRow, ListColumn, Row, Rx, ScalarKind, Sql};
 use base::id::{PermissionId, TenantId};
 
-use super::global::GlobalPermission;
-use super::{GlobalPermissionId, Permission};
-use crate::{Listing, Result, Tx};
+use super::global::{self, GlobalPermission};
+use super::{GlobalPermissionId, ORDER, PERMISSIONS_MAX, Permission};
+use crate::listing::Source;
+use crate::{Listed, Listing, Result, Tx};
 
 impl FromRow for Permission {
     fn from_row(row: &Row) -> ::store::Result<Self> {
@@ -87,25 +88,48 @@ pub(super) async fn code_is_taken(rx: &mut Rx, tenant: &TenantId, code: &str) ->
     Ok(found > 0)
 }
 
+const SELECT: &str =
+    "SELECT id, code, name, description, global_permission_id, version, created_at, updated_at";
+
 fn select() -> Sql {
-    Sql::new(
-        "SELECT id, code, name, description, global_permission_id, version, created_at, updated_at \
-         FROM permissions WHERE tenant_id = ",
-    )
+    Sql::new(SELECT).push(" FROM permissions WHERE tenant_id = ")
 }
 
 pub(super) async fn find(rx: &mut Rx, tenant: &TenantId, id: &PermissionId) -> Result<Option<Permission>> {
     Ok(rx.optional(select().value(tenant).push(" AND id = ").value(id)).await?)
 }
 
-/// The next permissions by code: at most a few thousand, so that a search looks at each.
-pub(super) async fn page(rx: &mut Rx, tenant: &TenantId, listing: &Listing) -> Result<Vec<Permission>> {
-    let mut sql = select().value(tenant).push(" AND code > ").value(listing.after());
-    if listing.q.is_some() {
-        let (begin, end) = listing.range();
-        sql = sql.push(" AND lower(code) >= ").value(begin).push(" AND lower(code) < ").value(end);
-    }
-    Ok(rx.all(sql.push(" ORDER BY code LIMIT ").value(listing.limit())).await?)
+/// What lists of permissions are filtered and sorted by. Codes are ASCII, so that `q` finds them in any case.
+pub(super) const COLUMNS: &[ListColumn] = &[
+    ListColumn::of("id", "id", ScalarKind::Text),
+    ListColumn::of("code", "code", ScalarKind::Text),
+    ListColumn::of("q", "lower(code)", ScalarKind::Text),
+    ListColumn::of("name", "name", ScalarKind::Text),
+    ListColumn::nullable("description", "description", ScalarKind::Text),
+    ListColumn::nullable("global_permission_id", "global_permission_id", ScalarKind::Text),
+    ListColumn::of("created_at", "created_at", ScalarKind::Time),
+    ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
+];
+
+/// A part of the permissions.
+pub(super) async fn page(rx: &mut Rx, tenant: &TenantId, listing: &Listing) -> Result<Listed<Permission>> {
+    let from = Sql::new(" FROM permissions WHERE tenant_id = ").value(tenant);
+    let source = Source { select: SELECT, from, columns: COLUMNS, order: &ORDER, id: "id" };
+    source.read(rx, listing).await
+}
+
+/// All permissions, by code.
+pub(super) async fn list(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<Permission>> {
+    Ok(rx.all(select().value(tenant).push(" ORDER BY code LIMIT ").value(PERMISSIONS_MAX)).await?)
+}
+
+/// The whole catalogue, by name.
+pub(super) async fn list_global(rx: &mut Rx) -> Result<Vec<GlobalPermission>> {
+    let sql = Sql::new(
+        "SELECT id, name, description, version, created_at, updated_at FROM global_permissions \
+         ORDER BY name LIMIT $1",
+    );
+    Ok(rx.all(sql.bind(global::GLOBAL_PERMISSIONS_MAX)).await?)
 }
 
 impl FromRow for GlobalPermission {
@@ -181,15 +205,25 @@ pub(super) async fn name_is_taken(rx: &mut Rx, name: &str) -> Result<bool> {
     Ok(found > 0)
 }
 
-/// The next global permissions by name.
-pub(super) async fn page_global(rx: &mut Rx, listing: &Listing) -> Result<Vec<GlobalPermission>> {
-    let mut sql = Sql::new(
-        "SELECT id, name, description, version, created_at, updated_at FROM global_permissions WHERE name > ",
-    )
-    .value(listing.after());
-    if listing.q.is_some() {
-        let (begin, end) = listing.range();
-        sql = sql.push(" AND lower(name) >= ").value(begin).push(" AND lower(name) < ").value(end);
-    }
-    Ok(rx.all(sql.push(" ORDER BY name LIMIT ").value(listing.limit())).await?)
+/// What lists of global permissions are filtered and sorted by. Names are ASCII, so that `q` finds them in any
+/// case.
+pub(super) const GLOBAL: &[ListColumn] = &[
+    ListColumn::of("id", "id", ScalarKind::Text),
+    ListColumn::of("name", "name", ScalarKind::Text),
+    ListColumn::of("q", "lower(name)", ScalarKind::Text),
+    ListColumn::nullable("description", "description", ScalarKind::Text),
+    ListColumn::of("created_at", "created_at", ScalarKind::Time),
+    ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
+];
+
+/// A part of the global permissions.
+pub(super) async fn page_global(rx: &mut Rx, listing: &Listing) -> Result<Listed<GlobalPermission>> {
+    let source = Source {
+        select: "SELECT id, name, description, version, created_at, updated_at",
+        from: Sql::new(" FROM global_permissions WHERE TRUE"),
+        columns: GLOBAL,
+        order: &global::ORDER,
+        id: "id",
+    };
+    source.read(rx, listing).await
 }

@@ -11,12 +11,15 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use web::list::{Attribute, Values};
 use web::openapi::{EditProblems, Problems, WriteProblems};
-use web::{Failure, Field, IfMatch, Json, MergePatch, OptionalJson, Page, PageQuery, Path};
+use web::{
+    Failure, Field, IfMatch, Json, List, ListParams, ListQuery, Listing, MergePatch, OptionalJson, Path,
+};
 
 use super::links::{self, Link, LinkKind, Linked};
 use super::{NewPolicy, Policy, PolicyChange};
-use crate::http::{List, RelationBody, Tagged, created, optional};
+use crate::http::{Asked, NoSearch, RelationBody, Search, Tagged, begins, created, optional};
 use crate::permissions::GlobalPermissionId;
 use crate::{Cx, Service};
 
@@ -200,17 +203,57 @@ struct ResourcePath {
     resource_id: ResourceId,
 }
 
-/// Lists policies by name; `q` matches the beginning of names in any case.
+const EFFECT: Values = Values::Word(&[("allow", "allow"), ("deny", "deny")]);
+
+/// What policies are listed by.
+const LIST: List = List {
+    name: "policies",
+    attributes: &[
+        Attribute::both("name", Values::Folded),
+        Attribute::both("created_at", Values::Time),
+        Attribute::both("updated_at", Values::Time),
+        Attribute::filtered("id", Values::Text),
+        Attribute::filtered("description", Values::Text),
+        Attribute::filtered("effect", EFFECT),
+    ],
+    order: &super::ORDER,
+};
+
+/// What the links of a policy to permissions are listed by.
+const PERMISSION_LINKS: List = List {
+    name: "policy permissions",
+    attributes: &[
+        Attribute::both("name", Values::Text),
+        Attribute::filtered("id", Values::Text),
+        Attribute::filtered("effect", EFFECT),
+    ],
+    order: &super::ORDER,
+};
+
+const LINKED: &[Attribute] =
+    &[Attribute::both("name", Values::Text), Attribute::filtered("id", Values::Text)];
+
+/// What the links of a policy to global permissions are listed by.
+const GLOBAL_LINKS: List =
+    List { name: "policy global permissions", attributes: LINKED, order: &super::ORDER };
+
+/// What the links of a policy to resources are listed by.
+const RESOURCE_LINKS: List = List { name: "policy resources", attributes: LINKED, order: &super::ORDER };
+
+/// Lists policies, by name unless `sort` says otherwise; `q` matches the beginning of names in any case.
+///
+/// `sort` and `filter` take `name`, `created_at` and `updated_at`; `filter` also `id`, `description` and
+/// `effect`.
 #[utoipa::path(get, path = "/api/v1/policies", tag = "policies", operation_id = "list_policies",
-    params(PageQuery),
-    responses((status = 200, description = "A page of policies", body = inline(Page<PolicyBody>)), Problems))]
-async fn list(
-    State(service): State<Service>,
-    cx: Cx,
-    page: PageQuery,
-) -> Result<Json<Page<PolicyBody>>, Failure> {
-    let list = List::new(&service, &cx, &["policies"], page)?;
-    Ok(list.page(super::page_policies(&cx, &list.listing()?).await?))
+    params(ListParams, Search),
+    responses((status = 200, description = "A page of policies", body = inline(Listing<PolicyBody>)), Problems))]
+async fn list(State(service): State<Service>, cx: Cx, query: ListQuery<Search>) -> Result<Response, Failure> {
+    let asked = Asked::new::<_, PolicyBody>(&service, &cx, &LIST, None, &query)?;
+    let listing = match query.own.folded()? {
+        Some(q) => asked.listing()?.and(begins("name", q)),
+        None => asked.listing()?,
+    };
+    asked.answer::<_, PolicyBody>(super::page_policies(&cx, &listing).await?)
 }
 
 /// Makes a policy. It permits nothing until a role carries it.
@@ -268,11 +311,11 @@ async fn page_links(
     service: &Service,
     cx: &Cx,
     policy: &PolicyId,
-    (kind, name): (LinkKind, &str),
-    page: PageQuery,
-) -> Result<Json<Page<LinkBody>>, Failure> {
-    let list = List::unsearched(service, cx, &[name, policy.as_str()], page)?;
-    Ok(list.page(links::list_links(cx, policy, kind, &list.listing()?).await?))
+    (kind, list): (LinkKind, &List),
+    query: &ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
+    let asked = Asked::new::<_, LinkBody>(service, cx, list, Some(policy.as_str()), query)?;
+    asked.answer::<_, LinkBody>(links::list_links(cx, policy, kind, &asked.listing()?).await?)
 }
 
 async fn put(cx: &Cx, policy: &PolicyId, link: &Link) -> Result<StatusCode, Failure> {
@@ -286,16 +329,18 @@ async fn take(cx: &Cx, policy: &PolicyId, link: &Link) -> Result<StatusCode, Fai
 }
 
 /// Lists the permissions that a policy is linked to, by code.
+///
+/// `sort` takes `name`, which is the code; `filter` also `id` and `effect`.
 #[utoipa::path(get, path = "/api/v1/policies/{policy_id}/permissions", tag = "policies",
-    operation_id = "list_policy_permissions", params(PolicyPath, PageQuery),
-    responses((status = 200, description = "A page of links", body = inline(Page<LinkBody>)), Problems))]
+    operation_id = "list_policy_permissions", params(PolicyPath, ListParams),
+    responses((status = 200, description = "A page of links", body = inline(Listing<LinkBody>)), Problems))]
 async fn list_permissions(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<PolicyPath>,
-    page: PageQuery,
-) -> Result<Json<Page<LinkBody>>, Failure> {
-    page_links(&service, &cx, &path.policy_id, (LinkKind::Permission, "policy permissions"), page).await
+    query: ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
+    page_links(&service, &cx, &path.policy_id, (LinkKind::Permission, &PERMISSION_LINKS), &query).await
 }
 
 /// Links a policy to a permission: an allow covers the policy's resources and all that lies in them, a deny
@@ -321,17 +366,18 @@ async fn unlink_permission(cx: Cx, Path(path): Path<PermissionPath>) -> Result<S
 }
 
 /// Lists the global permissions that a policy is linked to, by name.
+///
+/// `sort` takes `name`; `filter` also `id`.
 #[utoipa::path(get, path = "/api/v1/policies/{policy_id}/global-permissions", tag = "policies",
-    operation_id = "list_policy_global_permissions", params(PolicyPath, PageQuery),
-    responses((status = 200, description = "A page of links", body = inline(Page<LinkBody>)), Problems))]
+    operation_id = "list_policy_global_permissions", params(PolicyPath, ListParams),
+    responses((status = 200, description = "A page of links", body = inline(Listing<LinkBody>)), Problems))]
 async fn list_global_permissions(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<PolicyPath>,
-    page: PageQuery,
-) -> Result<Json<Page<LinkBody>>, Failure> {
-    let kind = (LinkKind::Global, "policy global permissions");
-    page_links(&service, &cx, &path.policy_id, kind, page).await
+    query: ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
+    page_links(&service, &cx, &path.policy_id, (LinkKind::Global, &GLOBAL_LINKS), &query).await
 }
 
 /// Links a policy to a global permission, with the policy's effect.
@@ -356,16 +402,18 @@ async fn unlink_global_permission(cx: Cx, Path(path): Path<GlobalPath>) -> Resul
 }
 
 /// Lists the resources that a policy is linked to, by name.
+///
+/// `sort` takes `name`; `filter` also `id`.
 #[utoipa::path(get, path = "/api/v1/policies/{policy_id}/resources", tag = "policies",
-    operation_id = "list_policy_resources", params(PolicyPath, PageQuery),
-    responses((status = 200, description = "A page of links", body = inline(Page<LinkBody>)), Problems))]
+    operation_id = "list_policy_resources", params(PolicyPath, ListParams),
+    responses((status = 200, description = "A page of links", body = inline(Listing<LinkBody>)), Problems))]
 async fn list_resources(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<PolicyPath>,
-    page: PageQuery,
-) -> Result<Json<Page<LinkBody>>, Failure> {
-    page_links(&service, &cx, &path.policy_id, (LinkKind::Resource, "policy resources"), page).await
+    query: ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
+    page_links(&service, &cx, &path.policy_id, (LinkKind::Resource, &RESOURCE_LINKS), &query).await
 }
 
 /// Links a policy to a resource: its linked permissions are about that and all that lies in it.
@@ -387,4 +435,18 @@ async fn link_resource(
     responses((status = 204, description = "Not linked"), WriteProblems))]
 async fn unlink_resource(cx: Cx, Path(path): Path<ResourcePath>) -> Result<StatusCode, Failure> {
     take(&cx, &path.policy_id, &Link::Resource(path.resource_id)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::check_columns;
+
+    #[test]
+    fn every_attribute_that_the_lists_offer_has_a_column_of_its_kind() {
+        check_columns(&LIST, super::super::store::COLUMNS, &super::super::ORDER);
+        for list in [PERMISSION_LINKS, GLOBAL_LINKS, RESOURCE_LINKS] {
+            check_columns(&list, links::store::COLUMNS, &super::super::ORDER);
+        }
+    }
 }

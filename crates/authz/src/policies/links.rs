@@ -4,7 +4,7 @@
 //! an allow covers nothing, and a deny the whole tenant. A global permission has the policy's effect. The same
 //! action linked with both effects is denied.
 
-mod store;
+pub(super) mod store;
 
 use base::id::{PermissionId, PolicyId, ResourceId, TenantId};
 use policy::Effect;
@@ -31,7 +31,7 @@ pub enum Link {
 }
 
 /// Which links to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LinkKind {
     /// To permissions of the tenant.
     Permission,
@@ -151,7 +151,23 @@ pub async fn unlink(cx: &Cx, id: &PolicyId, link: &Link) -> Result<()> {
     tx.commit().await
 }
 
-/// The next links of a policy of this kind, by code or name. Fails with [`Error::NotFound`].
+/// A link and the policy that has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyLink {
+    /// The policy.
+    pub policy_id: PolicyId,
+    /// What kind of thing is linked.
+    pub kind: LinkKind,
+    /// What is linked.
+    pub linked: Linked,
+}
+
+/// The links of all policies of a tenant, for verbs that already hold a permit for them: at most `limit`.
+pub async fn list_all_links(rx: &mut Rx, tenant: &TenantId, limit: i64) -> Result<Vec<PolicyLink>> {
+    store::list_all(rx, tenant, limit).await
+}
+
+/// A part of the links of a policy of this kind. Fails with [`Error::NotFound`].
 pub async fn list_links(cx: &Cx, id: &PolicyId, kind: LinkKind, listing: &Listing) -> Result<Listed<Linked>> {
     let permit = cx.authorize(Action::PolicyRead, &Target::member(id)).await?;
     let mut rx: Rx = cx.read(&permit).await?;
@@ -159,8 +175,7 @@ pub async fn list_links(cx: &Cx, id: &PolicyId, kind: LinkKind, listing: &Listin
     if super::store::find(&mut rx, tenant, id).await?.is_none() {
         return Err(Error::NotFound("policy"));
     }
-    let found = store::page(&mut rx, tenant, id, kind, listing).await?;
-    Ok(Listed::of(found, listing.limit, |one| one.name.clone()))
+    store::page(&mut rx, tenant, id, kind, listing).await
 }
 
 fn describe(link: &Link, name: &str) -> Value {

@@ -1,11 +1,12 @@
 //! All SQL about policies, except what decisions load.
 
-use ::store::{FromRow, Row, Rx, Sql, StoreError};
+use ::store::{FromRow, ListColumn, Row, Rx, ScalarKind, Sql, StoreError};
 use base::id::{PolicyId, TenantId};
 use base::text::name_key;
 
-use super::{POLICIES_MAX, Policy, effect_of, word};
-use crate::{Listing, Result, Tx};
+use super::{ORDER, POLICIES_MAX, Policy, effect_of, word};
+use crate::listing::Source;
+use crate::{Listed, Listing, Result, Tx};
 
 impl FromRow for Policy {
     fn from_row(row: &Row) -> ::store::Result<Self> {
@@ -79,11 +80,11 @@ pub(super) async fn count_uses(rx: &mut Rx, tenant: &TenantId, id: &PolicyId) ->
     Ok(rx.one(sql.bind(tenant).bind(id)).await?)
 }
 
+const SELECT: &str =
+    "SELECT id, name, name_key, description, document, effect, version, created_at, updated_at";
+
 fn select() -> Sql {
-    Sql::new(
-        "SELECT id, name, description, document, effect, version, created_at, updated_at FROM policies \
-         WHERE tenant_id = ",
-    )
+    Sql::new(SELECT).push(" FROM policies WHERE tenant_id = ")
 }
 
 pub(super) async fn find(rx: &mut Rx, tenant: &TenantId, id: &PolicyId) -> Result<Option<Policy>> {
@@ -98,10 +99,19 @@ pub(super) async fn list(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<Policy>> 
     Ok(rx.all(select().value(tenant).push(" ORDER BY name_key LIMIT ").value(POLICIES_MAX)).await?)
 }
 
-/// The next policies by the key of their name.
-pub(super) async fn page(rx: &mut Rx, tenant: &TenantId, listing: &Listing) -> Result<Vec<Policy>> {
-    let (begin, end) = listing.range();
-    let sql = select().value(tenant).push(" AND name_key >= ").value(begin);
-    let sql = sql.push(" AND name_key < ").value(end).push(" AND name_key > ").value(listing.after());
-    Ok(rx.all(sql.push(" ORDER BY name_key LIMIT ").value(listing.limit())).await?)
+/// What lists of policies are filtered and sorted by.
+pub(super) const COLUMNS: &[ListColumn] = &[
+    ListColumn::of("id", "id", ScalarKind::Text),
+    ListColumn::of("name", "name_key", ScalarKind::Text),
+    ListColumn::nullable("description", "description", ScalarKind::Text),
+    ListColumn::of("effect", "effect", ScalarKind::Text),
+    ListColumn::of("created_at", "created_at", ScalarKind::Time),
+    ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
+];
+
+/// A part of the policies.
+pub(super) async fn page(rx: &mut Rx, tenant: &TenantId, listing: &Listing) -> Result<Listed<Policy>> {
+    let from = Sql::new(" FROM policies WHERE tenant_id = ").value(tenant);
+    let source = Source { select: SELECT, from, columns: COLUMNS, order: &ORDER, id: "id" };
+    source.read(rx, listing).await
 }

@@ -2,7 +2,6 @@
 //! commits.
 
 use base::id::PolicyId;
-use base::text::name_key;
 use web::IfMatch;
 
 use super::{NewPolicy, Policy, PolicyChange, store};
@@ -25,20 +24,13 @@ pub async fn load_policy(cx: &Cx, id: &PolicyId) -> Result<Policy> {
     store::find(&mut rx, permit.own_tenant()?, id).await?.ok_or(Error::NotFound("policy"))
 }
 
-/// Reads a part of the tenant's policies, by name in any case; `q` looks for the beginning of names.
+/// Reads a part of the tenant's policies.
 pub async fn page_policies(cx: &Cx, listing: &Listing) -> Result<Listed<Policy>> {
     let permit = cx.authorize(Action::PolicyRead, &Target::all("policy")).await?;
     let mut rx = cx.read(&permit).await?;
     let scanned = store::page(&mut rx, permit.own_tenant()?, listing).await?;
     drop(rx);
-    let scanned = Listed::of(scanned, listing.limit, |policy| name_key(&policy.name));
-    let mut items = Vec::with_capacity(scanned.items.len());
-    for policy in scanned.items {
-        if cx.may(Action::PolicyRead, &Target::member(&policy.id)).await? {
-            items.push(policy);
-        }
-    }
-    Ok(Listed { items, next: scanned.next })
+    scanned.only(cx, Action::PolicyRead, |policy| Target::member(&policy.id)).await
 }
 
 /// Changes a policy that the caller read.

@@ -7,15 +7,17 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use base::Timestamp;
 use base::id::ResourceId;
+use base::query::{Comparison, Filter, Scalar};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use web::list::{Attribute, Values};
 use web::openapi::{EditProblems, Problems, WriteProblems};
-use web::{Failure, Field, IfMatch, Json, MergePatch, Page, PageQuery, Paged, Path};
+use web::{Failure, Field, IfMatch, Json, List, ListParams, ListQuery, Listing, MergePatch, Page, Path};
 
-use super::{NewResource, Resource, ResourceEdit, ResourceQuery};
-use crate::http::{List, Tagged, created, optional};
+use super::{NewResource, Resource, ResourceEdit};
+use crate::http::{Asked, Search, Tagged, begins, created, optional};
 use crate::{Cx, Service};
 
 /// The routes, relative to a tenant.
@@ -101,7 +103,9 @@ struct ResourcePatch {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct ResourceFilter {
+struct ResourceSearch {
+    /// What names begin with; they have case.
+    q: Option<String>,
     /// Only of this kind.
     kind: Option<String>,
     /// Only the one of this name.
@@ -116,19 +120,44 @@ struct ResourcePath {
     resource_id: ResourceId,
 }
 
-/// Lists resources by name; `q` matches the beginning of names, which have case.
+const ATTRIBUTES: &[Attribute] = &[
+    Attribute::both("name", Values::Text),
+    Attribute::both("created_at", Values::Time),
+    Attribute::filtered("id", Values::Text),
+    Attribute::filtered("kind", Values::Text),
+    Attribute::filtered("parent_id", Values::Text),
+    Attribute::filtered("updated_at", Values::Time),
+];
+
+/// What resources are listed by.
+const LIST: List = List { name: "resources", attributes: ATTRIBUTES, order: &super::ORDER };
+
+/// What those that lie in one are listed by.
+const CHILDREN: List = List { name: "resource children", attributes: ATTRIBUTES, order: &super::ORDER };
+
+/// Lists resources, by name unless `sort` says otherwise; `q` matches the beginning of names, which have case.
+///
+/// `sort` and `filter` take `name` and `created_at`; `filter` also `id`, `kind`, `parent_id` and `updated_at`.
 #[utoipa::path(get, path = "/api/v1/resources", tag = "resources", operation_id = "list_resources",
-    params(PageQuery, ResourceFilter),
-    responses((status = 200, description = "A page of resources", body = inline(Page<ResourceBody>)), Problems))]
+    params(ListParams, ResourceSearch),
+    responses((status = 200, description = "A page of resources", body = inline(Listing<ResourceBody>)), Problems))]
 async fn list(
     State(service): State<Service>,
     cx: Cx,
-    Paged { page, filter }: Paged<ResourceFilter>,
-) -> Result<Json<Page<ResourceBody>>, Failure> {
-    let (kind, name) = (filter.kind.as_deref().unwrap_or(""), filter.name.as_deref().unwrap_or(""));
-    let list = List::exact(&service, &cx, &["resources", kind, name], page)?;
-    let query = ResourceQuery { kind: filter.kind, name: filter.name, parent_id: None };
-    Ok(list.page(super::page_resources(&cx, &query, &list.listing()?).await?))
+    query: ListQuery<ResourceSearch>,
+) -> Result<Response, Failure> {
+    let asked = Asked::new::<_, ResourceBody>(&service, &cx, &LIST, None, &query)?;
+    let ResourceSearch { q, kind, name } = query.own;
+    let mut listing = asked.listing()?;
+    if let Some(q) = Search::of(q).exact()? {
+        listing = listing.and(begins("name", q));
+    }
+    for (attribute, value) in [("kind", kind), ("name", name)] {
+        if let Some(value) = value {
+            listing = listing.and(Filter::Is(attribute, Comparison::Equal, Scalar::Text(value)));
+        }
+    }
+    asked.answer::<_, ResourceBody>(super::page_resources(&cx, &listing).await?)
 }
 
 /// Registers a resource.
@@ -184,18 +213,26 @@ async fn delete(cx: Cx, Path(path): Path<ResourcePath>, if_match: IfMatch) -> Re
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Lists what lies in a resource directly, by name; `q` matches the beginning of names.
+/// Lists what lies in a resource directly, by name unless `sort` says otherwise; `q` matches the beginning of
+/// names.
+///
+/// `sort` and `filter` take `name` and `created_at`; `filter` also `id`, `kind`, `parent_id` and `updated_at`.
 #[utoipa::path(get, path = "/api/v1/resources/{resource_id}/children", tag = "resources",
-    operation_id = "list_resource_children", params(ResourcePath, PageQuery),
-    responses((status = 200, description = "A page of resources", body = inline(Page<ResourceBody>)), Problems))]
+    operation_id = "list_resource_children", params(ResourcePath, ListParams, Search),
+    responses((status = 200, description = "A page of resources", body = inline(Listing<ResourceBody>)), Problems))]
 async fn children(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<ResourcePath>,
-    page: PageQuery,
-) -> Result<Json<Page<ResourceBody>>, Failure> {
-    let list = List::exact(&service, &cx, &["resource children", path.resource_id.as_str()], page)?;
-    Ok(list.page(super::list_children(&cx, &path.resource_id, &list.listing()?).await?))
+    query: ListQuery<Search>,
+) -> Result<Response, Failure> {
+    let id = path.resource_id;
+    let asked = Asked::new::<_, ResourceBody>(&service, &cx, &CHILDREN, Some(id.as_str()), &query)?;
+    let listing = match query.own.exact()? {
+        Some(q) => asked.listing()?.and(begins("name", q)),
+        None => asked.listing()?,
+    };
+    asked.answer::<_, ResourceBody>(super::list_children(&cx, &id, &listing).await?)
 }
 
 /// Lists what a resource lies in, the nearest first: at most nine, all on one page.
@@ -205,4 +242,17 @@ async fn children(
 async fn ancestors(cx: Cx, Path(path): Path<ResourcePath>) -> Result<Json<Page<ResourceBody>>, Failure> {
     let items = super::list_ancestors(&cx, &path.resource_id).await?;
     Ok(Json(Page { items: items.into_iter().map(ResourceBody::from).collect(), next: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::check_columns;
+
+    #[test]
+    fn every_attribute_that_the_lists_offer_has_a_column_of_its_kind() {
+        for list in [LIST, CHILDREN] {
+            check_columns(&list, super::super::store::COLUMNS, &super::super::ORDER);
+        }
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ::store::{FromRow, Row, Rx, Sql, StoreError};
+use ::store::{FromRow, ListColumn, Row, Rx, ScalarKind, Sql, StoreError};
 use base::id::{ResourceId, TenantId};
 use serde_json::Value;
 
-use super::{DEPTH_MAX, PAGE_MAX, Resource, ResourceQuery};
-use crate::{Listing, Result, Tx};
+use super::{DEPTH_MAX, ORDER, PAGE_MAX, Resource};
+use crate::listing::Source;
+use crate::{Listed, Listing, Result, Tx};
 
 impl FromRow for Resource {
     fn from_row(row: &Row) -> ::store::Result<Self> {
@@ -78,11 +79,10 @@ pub(super) async fn count_children(rx: &mut Rx, tenant: &TenantId, id: &Resource
     Ok(rx.one(sql.bind(tenant).bind(id)).await?)
 }
 
+const SELECT: &str = "SELECT id, name, kind, tags, parent_id, version, created_at, updated_at";
+
 fn select() -> Sql {
-    Sql::new(
-        "SELECT id, name, kind, tags, parent_id, version, created_at, updated_at FROM resources \
-         WHERE tenant_id = ",
-    )
+    Sql::new(SELECT).push(" FROM resources WHERE tenant_id = ")
 }
 
 pub(super) async fn find(rx: &mut Rx, tenant: &TenantId, id: &ResourceId) -> Result<Option<Resource>> {
@@ -141,26 +141,19 @@ pub(super) async fn ancestors(rx: &mut Rx, tenant: &TenantId, resource: &Resourc
     Ok(found)
 }
 
-/// The next resources by name.
-pub(super) async fn page(
-    rx: &mut Rx,
-    tenant: &TenantId,
-    query: &ResourceQuery,
-    listing: &Listing,
-) -> Result<Vec<Resource>> {
-    let (begin, end) = listing.range();
-    let mut sql = select().value(tenant).push(" AND name > ").value(listing.after());
-    if listing.q.is_some() {
-        sql = sql.push(" AND name >= ").value(begin).push(" AND name < ").value(end);
-    }
-    if let Some(kind) = &query.kind {
-        sql = sql.push(" AND kind = ").value(kind);
-    }
-    if let Some(name) = &query.name {
-        sql = sql.push(" AND name = ").value(name);
-    }
-    if let Some(parent) = &query.parent_id {
-        sql = sql.push(" AND parent_id = ").value(parent);
-    }
-    Ok(rx.all(sql.push(" ORDER BY name LIMIT ").value(listing.limit())).await?)
+/// What lists of resources are filtered and sorted by.
+pub(super) const COLUMNS: &[ListColumn] = &[
+    ListColumn::of("id", "id", ScalarKind::Text),
+    ListColumn::of("name", "name", ScalarKind::Text),
+    ListColumn::nullable("kind", "NULLIF(kind, '')", ScalarKind::Text),
+    ListColumn::nullable("parent_id", "parent_id", ScalarKind::Text),
+    ListColumn::of("created_at", "created_at", ScalarKind::Time),
+    ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
+];
+
+/// A part of the resources.
+pub(super) async fn page(rx: &mut Rx, tenant: &TenantId, listing: &Listing) -> Result<Listed<Resource>> {
+    let from = Sql::new(" FROM resources WHERE tenant_id = ").value(tenant);
+    let source = Source { select: SELECT, from, columns: COLUMNS, order: &ORDER, id: "id" };
+    source.read(rx, listing).await
 }

@@ -4,21 +4,11 @@
 use std::collections::BTreeMap;
 
 use base::id::ResourceId;
+use base::query::{Comparison, Filter, Scalar};
 use web::IfMatch;
 
 use super::{NewResource, Resource, ResourceChange, store};
 use crate::{Action, Cx, Error, Listed, Listing, Result, Target};
-
-/// Which resources to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ResourceQuery {
-    /// Only of this kind.
-    pub kind: Option<String>,
-    /// Only the one of this name.
-    pub name: Option<String>,
-    /// Only those that lie in this one directly.
-    pub parent_id: Option<ResourceId>,
-}
 
 /// A change of a resource as a merge patch says it; what is none stays, an inner none removes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,16 +61,16 @@ pub async fn load_resource(cx: &Cx, id: &ResourceId) -> Result<Resource> {
     store::find(&mut rx, permit.own_tenant()?, id).await?.ok_or(Error::NotFound("resource"))
 }
 
-/// Reads a part of the tenant's resources, by name; `q` looks for the beginning of names, which have case.
-pub async fn page_resources(cx: &Cx, query: &ResourceQuery, listing: &Listing) -> Result<Listed<Resource>> {
+/// Reads a part of the tenant's resources.
+pub async fn page_resources(cx: &Cx, listing: &Listing) -> Result<Listed<Resource>> {
     let permit = cx.authorize(Action::ResourceRead, &Target::all("resource")).await?;
     let mut rx = cx.read(&permit).await?;
-    let scanned = store::page(&mut rx, permit.own_tenant()?, query, listing).await?;
+    let scanned = store::page(&mut rx, permit.own_tenant()?, listing).await?;
     drop(rx);
-    readable(cx, Listed::of(scanned, listing.limit, |resource| resource.name.clone())).await
+    readable(cx, scanned).await
 }
 
-/// Reads a part of what lies in a resource directly, by name. Fails with [`Error::NotFound`].
+/// Reads a part of what lies in a resource directly. Fails with [`Error::NotFound`].
 pub async fn list_children(cx: &Cx, id: &ResourceId, listing: &Listing) -> Result<Listed<Resource>> {
     let permit = cx.authorize(Action::ResourceRead, &Target::member(id)).await?;
     let mut rx = cx.read(&permit).await?;
@@ -88,10 +78,10 @@ pub async fn list_children(cx: &Cx, id: &ResourceId, listing: &Listing) -> Resul
     if store::find(&mut rx, tenant, id).await?.is_none() {
         return Err(Error::NotFound("resource"));
     }
-    let query = ResourceQuery { parent_id: Some(id.clone()), ..ResourceQuery::default() };
-    let scanned = store::page(&mut rx, tenant, &query, listing).await?;
+    let own = Filter::Is("parent_id", Comparison::Equal, Scalar::Text(id.to_string()));
+    let scanned = store::page(&mut rx, tenant, &listing.clone().and(own)).await?;
     drop(rx);
-    readable(cx, Listed::of(scanned, listing.limit, |resource| resource.name.clone())).await
+    readable(cx, scanned).await
 }
 
 /// What a resource lies in, the nearest first, as far as the caller may read it; at most nine.
@@ -104,17 +94,11 @@ pub async fn list_ancestors(cx: &Cx, id: &ResourceId) -> Result<Vec<Resource>> {
     let resource = store::find(&mut rx, tenant, id).await?.ok_or(Error::NotFound("resource"))?;
     let items = store::ancestors(&mut rx, tenant, &resource).await?;
     drop(rx);
-    Ok(readable(cx, Listed { items, next: None }).await?.items)
+    Ok(readable(cx, Listed { items, next: None, count: None }).await?.items)
 }
 
 async fn readable(cx: &Cx, scanned: Listed<Resource>) -> Result<Listed<Resource>> {
-    let mut items = Vec::with_capacity(scanned.items.len());
-    for resource in scanned.items {
-        if cx.may(Action::ResourceRead, &Target::member(&resource.id)).await? {
-            items.push(resource);
-        }
-    }
-    Ok(Listed { items, next: scanned.next })
+    scanned.only(cx, Action::ResourceRead, |resource| Target::member(&resource.id)).await
 }
 
 /// Changes or moves a resource that the caller read. A move needs permission on the resource and on both

@@ -1,16 +1,23 @@
 //! Who holds which role, and for how long.
 
-mod store;
+pub(super) mod store;
 
 use base::Timestamp;
 use base::id::{ClientId, GroupId, PrincipalId, RoleId, TenantId, UserId};
+use base::query::{Direction, SortKey};
 use serde_json::json;
 
 use super::target;
-use crate::escalation::{check_deny_stays, check_hand_on, check_hand_on_until, check_not_above, is_exempt};
+use crate::escalation::{check_deny_stays, check_hand_on, check_hand_on_until, check_not_above};
 use crate::principals::{self, PrincipalKind};
 use crate::{Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Tx};
 
+/// The order of held roles where nobody says another one.
+pub(in crate::roles) const HELD_ORDER: [SortKey; 1] =
+    [SortKey { attribute: "role_code", direction: Direction::Ascending }];
+/// The order of those who hold a role.
+pub(in crate::roles) const HOLDER_ORDER: [SortKey; 1] =
+    [SortKey { attribute: "holder_type", direction: Direction::Ascending }];
 /// Roles that one holder has directly at most.
 pub const ROLES_HELD_MAX: i64 = 1_000;
 
@@ -152,8 +159,8 @@ pub async fn assign_in(
 ///
 /// A user's own row and principal, or the client's, must be there before. Fails with [`Error::NotFound`] on
 /// a role or holder that the tenant does not have, [`Error::Invalid`] on an empty window or an expiry of a
-/// role that denies (`deny_would_expire`), [`Error::LimitReached`], [`Error::LastSuperAdmin`] where the
-/// change would end what the last one holds, [`Error::Outranked`] and [`Error::Escalation`].
+/// role that denies (`deny_would_expire`), [`Error::LimitReached`], [`Error::Outranked`] and
+/// [`Error::Escalation`]. The commit fails with [`Error::LastSuperAdmin`] where nobody would be one for good.
 pub async fn put_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: &NewAssignment) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
     let NewAssignment { holder, role, window, denies } = new;
@@ -184,7 +191,7 @@ pub async fn put_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: &NewAssignment) 
         (Holder::Group(id), _) => store::assign_group(tx, &grant, id).await?,
     }
     if had.is_some() && found.code == super::SUPER_ADMIN {
-        keep_super_admin(tx, permit).await?;
+        tx.watch.taken(permit)?;
     }
     let mut details = describe(holder);
     if let Some(map) = details.as_object_mut() {
@@ -199,9 +206,9 @@ pub async fn put_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: &NewAssignment) 
 
 /// Takes a role away.
 ///
-/// Fails with [`Error::NotFound`] if the holder does not have it directly, [`Error::LastSuperAdmin`],
-/// [`Error::Outranked`] and [`Error::Escalation`]: a role may hold denies, and nobody strips those above
-/// them.
+/// Fails with [`Error::NotFound`] if the holder does not have it directly, [`Error::Outranked`] and
+/// [`Error::Escalation`]: a role may hold denies, and nobody strips those above them. The commit fails with
+/// [`Error::LastSuperAdmin`] where nobody would be one for good.
 pub async fn unassign_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -220,7 +227,7 @@ pub async fn unassign_in(
         return Err(Error::NotFound("assignment"));
     }
     if found.code == super::SUPER_ADMIN {
-        keep_super_admin(tx, permit).await?;
+        tx.watch.taken(permit)?;
     }
     let mut details = describe(holder);
     if let Some(map) = details.as_object_mut() {
@@ -236,25 +243,39 @@ pub async fn list_held(rx: &mut Rx, tenant: &TenantId, principal: &PrincipalId) 
     store::list_held(rx, tenant, principal).await
 }
 
-/// The next roles of a group, at whatever time, by code.
-pub async fn page_group(
+/// The roles of a group (at most [`ROLES_HELD_MAX`]), at whatever time, by code.
+pub async fn list_held_by_group(rx: &mut Rx, tenant: &TenantId, group: &GroupId) -> Result<Vec<Held>> {
+    store::list_held_by_group(rx, tenant, group).await
+}
+
+/// A part of the roles that a principal holds, at whatever time.
+pub(crate) async fn page_held(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    principal: &PrincipalId,
+    listing: &Listing,
+) -> Result<Listed<Held>> {
+    store::lists::held(rx, tenant, principal, listing).await
+}
+
+/// A part of the roles of a group, at whatever time.
+pub(crate) async fn page_held_by_group(
     rx: &mut Rx,
     tenant: &TenantId,
     group: &GroupId,
     listing: &Listing,
-) -> Result<Vec<Held>> {
-    store::page_group(rx, tenant, group, listing).await
+) -> Result<Listed<Held>> {
+    store::lists::held_by_group(rx, tenant, group, listing).await
 }
 
-/// The next holders of a role, whatever they are, by kind and id.
+/// A part of those who hold a role, whatever they are.
 pub async fn list_assignments(
     rx: &mut Rx,
     tenant: &TenantId,
     role: &RoleId,
     listing: &Listing,
 ) -> Result<Listed<Assignment>> {
-    let found = store::list_assignments(rx, tenant, role, listing).await?;
-    Ok(Listed::of(found, listing.limit, |one| format!("{}:{}", one.kind, one.holder.id())))
+    store::lists::assignments(rx, tenant, role, listing).await
 }
 
 /// When a holder has a role directly; none if it has it not.
@@ -265,23 +286,6 @@ pub async fn find_window(
     role: &RoleId,
 ) -> Result<Option<Window>> {
     store::find_window(rx, tenant, holder, role).await
-}
-
-/// Refuses to leave a tenant whose Super Admins are all inactive, not yet or not for good. Called after the
-/// change, in its transaction: two such changes at once wait for each other.
-///
-/// Fails with [`Error::LastSuperAdmin`].
-pub(crate) async fn keep_super_admin(tx: &mut Tx, permit: &Permit) -> Result<()> {
-    if is_exempt(permit) {
-        return Ok(());
-    }
-    let tenant = permit.own_tenant()?.clone();
-    let now = tx.cx.now();
-    store::lock_decisions(tx, &tenant).await?;
-    match store::find_lasting_holder(tx, &tenant, super::SUPER_ADMIN, now).await? {
-        Some(_) => Ok(()),
-        None => Err(Error::LastSuperAdmin),
-    }
 }
 
 /// Refuses to let a role end for somebody by itself if it, or one that it inherits from, denies something.

@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use web::list::{Attribute, Values};
 use web::openapi::{EditProblems, Problems, WriteProblems};
-use web::{Failure, Field, IfMatch, Json, MergePatch, OptionalJson, Page, PageQuery, Path};
+use web::{
+    Failure, Field, IfMatch, Json, List, ListParams, ListQuery, Listing, MergePatch, OptionalJson, Page, Path,
+};
 
 use super::{Attachment, Effective, NewRole, Role, RoleChange};
-use crate::http::{List, RelationBody, Tagged, created, optional};
+use crate::http::{Asked, RelationBody, Search, Tagged, created, optional};
 use crate::{Cx, Service};
 
 /// The routes, relative to a tenant.
@@ -160,16 +163,33 @@ struct AttachmentPath {
     policy_id: PolicyId,
 }
 
-/// Lists roles by code; `q` matches the beginning of codes and names in any case.
-#[utoipa::path(get, path = "/api/v1/roles", tag = "roles", operation_id = "list_roles", params(PageQuery),
-    responses((status = 200, description = "A page of roles", body = inline(Page<RoleBody>)), Problems))]
-async fn list(
-    State(service): State<Service>,
-    cx: Cx,
-    page: PageQuery,
-) -> Result<Json<Page<RoleBody>>, Failure> {
-    let list = List::new(&service, &cx, &["roles"], page)?;
-    Ok(list.page(super::page_roles(&cx, &list.listing()?).await?))
+/// What roles are listed by.
+const LIST: List = List {
+    name: "roles",
+    attributes: &[
+        Attribute::both("code", Values::Text),
+        Attribute::both("name", Values::Text),
+        Attribute::both("created_at", Values::Time),
+        Attribute::both("updated_at", Values::Time),
+        Attribute::filtered("id", Values::Text),
+        Attribute::filtered("description", Values::Text),
+        Attribute::filtered("parent_id", Values::Text),
+    ],
+    order: &super::ORDER,
+};
+
+/// Lists roles, by code unless `sort` says otherwise; `q` matches the beginning of codes and names in any
+/// case.
+///
+/// `sort` and `filter` take `code`, `name`, `created_at` and `updated_at`; `filter` also `id`, `description`
+/// and `parent_id`.
+#[utoipa::path(get, path = "/api/v1/roles", tag = "roles", operation_id = "list_roles",
+    params(ListParams, Search),
+    responses((status = 200, description = "A page of roles", body = inline(Listing<RoleBody>)), Problems))]
+async fn list(State(service): State<Service>, cx: Cx, query: ListQuery<Search>) -> Result<Response, Failure> {
+    let asked = Asked::new::<_, RoleBody>(&service, &cx, &LIST, None, &query)?;
+    let q = query.own.folded()?;
+    asked.answer::<_, RoleBody>(super::page_roles(&cx, q.as_deref(), &asked.listing()?).await?)
 }
 
 /// Makes a role.
@@ -337,4 +357,14 @@ async fn attach(
 async fn detach(cx: Cx, Path(path): Path<AttachmentPath>) -> Result<StatusCode, Failure> {
     super::detach_policy(&cx, &path.role_id, &path.policy_id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attribute_that_the_list_offers_has_a_column_of_its_kind() {
+        crate::listing::check_columns(&LIST, super::super::store::COLUMNS, &super::super::ORDER);
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use ::store::{FromRow, Row, Rx, Sql};
+use ::store::{FromRow, ListColumn, Row, Rx, ScalarKind, Sql};
 use base::Timestamp;
 use base::id::{PermissionId, PolicyId, RoleId, TenantId};
 
-use super::{Attachment, ROLES_MAX, Role};
+use super::{Attachment, ORDER, ROLES_MAX, Role};
 use crate::action::PermissionCode;
-use crate::{Result, Tx};
+use crate::listing::Source;
+use crate::{Listed, Listing, Result, Tx};
 
 impl FromRow for Role {
     fn from_row(row: &Row) -> ::store::Result<Self> {
@@ -126,11 +127,11 @@ pub(super) async fn count_uses(rx: &mut Rx, tenant: &TenantId, id: &RoleId) -> R
     Ok(rx.one(sql).await?)
 }
 
+const SELECT: &str =
+    "SELECT id, code, name, description, parent_id, permissions, version, created_at, updated_at";
+
 fn select() -> Sql {
-    Sql::new(
-        "SELECT id, code, name, description, parent_id, permissions, version, created_at, updated_at \
-         FROM roles WHERE tenant_id = ",
-    )
+    Sql::new(SELECT).push(" FROM roles WHERE tenant_id = ")
 }
 
 pub(super) async fn find(rx: &mut Rx, tenant: &TenantId, id: &RoleId) -> Result<Option<Role>> {
@@ -228,10 +229,46 @@ pub(super) async fn documents_of(
     Ok(rx.all(sql).await?)
 }
 
-/// The next roles after this code.
-pub(super) async fn list_after(rx: &mut Rx, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<Role>> {
-    let sql = select().value(tenant).push(" AND code > ").value(after);
-    Ok(rx.all(sql.push(" ORDER BY code LIMIT ").value(limit)).await?)
+/// What lists of roles are filtered and sorted by.
+pub(super) const COLUMNS: &[ListColumn] = &[
+    ListColumn::of("id", "id", ScalarKind::Text),
+    ListColumn::of("code", "code", ScalarKind::Text),
+    ListColumn::of("name", "name", ScalarKind::Text),
+    ListColumn::nullable("description", "description", ScalarKind::Text),
+    ListColumn::nullable("parent_id", "parent_id", ScalarKind::Text),
+    ListColumn::of("created_at", "created_at", ScalarKind::Time),
+    ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
+];
+
+/// A part of the roles, or of these among them.
+pub(super) async fn page(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    among: Option<&[RoleId]>,
+    listing: &Listing,
+) -> Result<Listed<Role>> {
+    let from = Sql::new(" FROM roles WHERE tenant_id = ").value(tenant);
+    let from = match among {
+        Some(ids) => from.push(" AND id IN ").list(ids),
+        None => from,
+    };
+    let source = Source { select: SELECT, from, columns: COLUMNS, order: &ORDER, id: "id" };
+    source.read(rx, listing).await
+}
+
+/// Id, code and name of a role.
+pub(super) struct Named(pub(super) RoleId, pub(super) String, pub(super) String);
+
+impl FromRow for Named {
+    fn from_row(row: &Row) -> ::store::Result<Self> {
+        Ok(Self(row.get("id")?, row.get("code")?, row.get("name")?))
+    }
+}
+
+/// What all roles of the tenant are called.
+pub(super) async fn names(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<Named>> {
+    let sql = Sql::new("SELECT id, code, name FROM roles WHERE tenant_id = ").value(tenant);
+    Ok(rx.all(sql.push(" ORDER BY code LIMIT ").value(ROLES_MAX)).await?)
 }
 
 /// A role and those that it inherits from, nearest first.

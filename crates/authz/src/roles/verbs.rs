@@ -6,13 +6,10 @@ use web::IfMatch;
 
 use super::{
     Assignment, Attachment, Holder, NewAssignment, NewRole, Role, RoleChange, Window, find_window,
-    list_assignments, list_held, page_group, put_in, store, unassign_in,
+    list_assignments, page_held, page_held_by_group, put_in, store, unassign_in,
 };
 use crate::principals::{self, PrincipalKind};
 use crate::{Action, Cx, Error, Listed, Listing, Result, Rx, Target};
-
-/// Roles that are read at once while a list is searched.
-const CHUNK: i64 = 500;
 
 /// A role that a principal holds, as it is listed.
 pub type HeldRole = super::Held;
@@ -56,46 +53,26 @@ pub async fn load_role_by_code(cx: &Cx, code: &str) -> Result<Role> {
     Err(Error::NotFound("role"))
 }
 
-/// Reads a part of the tenant's roles, by code; `q` looks for the beginning of codes and names.
-pub async fn page_roles(cx: &Cx, listing: &Listing) -> Result<Listed<Role>> {
+/// Reads a part of the tenant's roles; `q`, folded, is what their codes or names begin with.
+pub async fn page_roles(cx: &Cx, q: Option<&str>, listing: &Listing) -> Result<Listed<Role>> {
     let permit = cx.authorize(Action::RoleRead, &Target::all("role")).await?;
     let mut rx = cx.read(&permit).await?;
-    let scanned = scan(&mut rx, permit.own_tenant()?, listing).await?;
+    let tenant = permit.own_tenant()?;
+    let among = match q {
+        Some(q) => Some(search(&mut rx, tenant, q).await?),
+        None => None,
+    };
+    let scanned = store::page(&mut rx, tenant, among.as_deref(), listing).await?;
     drop(rx);
-    let mut items = Vec::with_capacity(scanned.items.len());
-    for role in scanned.items {
-        if cx.may(Action::RoleRead, &Target::member(&role.id)).await? {
-            items.push(role);
-        }
-    }
-    Ok(Listed { items, next: scanned.next })
+    scanned.only(cx, Action::RoleRead, |role| Target::member(&role.id)).await
 }
 
-/// Reads on until there are enough that fit: a tenant has at most [`super::ROLES_MAX`] roles.
-async fn scan(rx: &mut Rx, tenant: &TenantId, listing: &Listing) -> Result<Listed<Role>> {
-    let limit = usize::try_from(listing.limit).unwrap_or(usize::MAX);
-    let mut after = listing.after().to_owned();
-    let mut found: Vec<Role> = Vec::new();
-    loop {
-        let chunk = store::list_after(rx, tenant, &after, CHUNK).await?;
-        let last = chunk.len() < usize::try_from(CHUNK).unwrap_or(usize::MAX);
-        for role in chunk {
-            after.clone_from(&role.code);
-            let fits = listing
-                .q
-                .as_deref()
-                .is_none_or(|q| name_key(&role.code).starts_with(q) || name_key(&role.name).starts_with(q));
-            if fits {
-                found.push(role);
-            }
-            if found.len() >= limit {
-                return Ok(Listed { items: found, next: Some(after) });
-            }
-        }
-        if last {
-            return Ok(Listed { items: found, next: None });
-        }
-    }
+/// The roles that a search finds. Names are folded here: a tenant has at most [`super::ROLES_MAX`].
+async fn search(rx: &mut Rx, tenant: &TenantId, q: &str) -> Result<Vec<RoleId>> {
+    let begins = |text: &str| name_key(text).starts_with(q);
+    let named = store::names(rx, tenant).await?.into_iter();
+    let found = named.filter(|store::Named(_, code, name)| begins(code) || begins(name));
+    Ok(found.map(|named| named.0).collect())
 }
 
 /// Changes a role that the caller read.
@@ -187,7 +164,7 @@ pub async fn detach_policy(cx: &Cx, id: &RoleId, policy: &PolicyId) -> Result<()
     tx.commit().await
 }
 
-/// The next holders of a role, by kind and id. Fails with [`Error::NotFound`].
+/// A part of those who hold a role. Fails with [`Error::NotFound`].
 pub async fn list_holders(cx: &Cx, id: &RoleId, listing: &Listing) -> Result<Listed<Assignment>> {
     let permit = cx.authorize(Action::RoleRead, &Target::member(id)).await?;
     let mut rx = cx.read(&permit).await?;
@@ -198,7 +175,7 @@ pub async fn list_holders(cx: &Cx, id: &RoleId, listing: &Listing) -> Result<Lis
     list_assignments(&mut rx, tenant, id, listing).await
 }
 
-/// The roles of a principal of this kind, at whatever time, directly or through groups: by code and group.
+/// A part of the roles of a principal of this kind, at whatever time, directly or through groups.
 ///
 /// The caller may read the principal and roles. Fails with [`Error::NotFound`].
 pub async fn list_roles_of(
@@ -212,15 +189,10 @@ pub async fn list_roles_of(
     let mut rx = cx.read(&permit).await?;
     let tenant = permit.own_tenant()?;
     principals::check_kind(&mut rx, tenant, id, kind).await?;
-    let mut held: Vec<(String, HeldRole)> =
-        list_held(&mut rx, tenant, id).await?.into_iter().map(|one| (place(&one), one)).collect();
-    held.retain(|(place, _)| listing.after.as_ref().is_none_or(|after| place > after));
-    held.sort_by(|(one, _), (other, _)| one.cmp(other));
-    held.truncate(usize::try_from(listing.limit).unwrap_or(usize::MAX));
-    Ok(Listed::of(held.into_iter().map(|(_, one)| one).collect(), listing.limit, place))
+    page_held(&mut rx, tenant, id, listing).await
 }
 
-/// The roles of a group, at whatever time, by code. Fails with [`Error::NotFound`].
+/// A part of the roles of a group, at whatever time. Fails with [`Error::NotFound`].
 pub async fn list_roles_of_group(cx: &Cx, id: &GroupId, listing: &Listing) -> Result<Listed<HeldRole>> {
     cx.authorize(Action::RoleRead, &Target::all("role")).await?;
     let permit = cx.authorize(Action::GroupRead, &Target::member(id)).await?;
@@ -229,14 +201,7 @@ pub async fn list_roles_of_group(cx: &Cx, id: &GroupId, listing: &Listing) -> Re
     if crate::groups::find_group(&mut rx, tenant, id).await?.is_none() {
         return Err(Error::NotFound("group"));
     }
-    let held = page_group(&mut rx, tenant, id, listing).await?;
-    Ok(Listed::of(held, listing.limit, |one| one.role_code.clone()))
-}
-
-/// Where a held role stands in a list. A code holds no slash.
-fn place(held: &HeldRole) -> String {
-    let through = held.through.as_ref().map(|group| group.as_str()).unwrap_or_default();
-    format!("{}/{through}", held.role_code)
+    page_held_by_group(&mut rx, tenant, id, listing).await
 }
 
 /// Gives a role; nothing happens if the holder has it at the same times. `kind` is what the holder must be

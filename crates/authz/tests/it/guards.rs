@@ -214,6 +214,98 @@ async fn two_super_admins_who_remove_each_other_at_once_do_not_both_succeed() {
     }
 }
 
+/// Switches somebody off as a signed-in person does.
+async fn switch_off(cx: &Cx, user: &UserId) -> authz::Result<()> {
+    let permit = cx.authorize(Action::UserUpdate, &Target::member(user)).await?;
+    let mut tx = cx.write(&permit).await?;
+    principals::set_active_in(&mut tx, &permit, &user.cast(), false).await?;
+    tx.record(&permit, authz::Event::done("user.disabled", permit.name()));
+    tx.commit().await
+}
+
+async fn is_active(world: &World, user: &UserId) -> bool {
+    let (cx, permit) = world.boot(&world.acme);
+    let mut rx = cx.read(&permit).await.unwrap();
+    principals::find(&mut rx, &world.acme.id, &user.cast()).await.unwrap().unwrap().active
+}
+
+#[tokio::test]
+async fn the_last_super_admin_is_not_switched_off_whichever_way_they_have_the_role() {
+    for world in World::both().await {
+        let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+        let role = world.role(&world.acme, "SUPER_ADMIN").await;
+        let cx = world.cx_of(&world.acme, &root, "root");
+        let bob = world.user(&world.acme, "bob", None).await;
+        let guest = world.user(&world.acme, "guest", None).await;
+        world.assign(&guest, &role, until(60)).await;
+
+        assert_eq!(code(switch_off(&cx, &root).await), "last_super_admin");
+        assert!(is_active(&world, &root).await, "nothing was changed");
+        for other in [&bob, &guest] {
+            assert_eq!(code(switch_off(&cx, other).await), "ok", "who is none for good");
+        }
+
+        group(&world, "roots", &role, &[&root]).await;
+        assert_eq!(code(roles::unassign(&cx, None, &Holder::from(&root), &role).await), "ok");
+        assert_eq!(code(switch_off(&cx, &root).await), "last_super_admin", "through a group");
+
+        let second = world.user(&world.acme, "second", Some("SUPER_ADMIN")).await;
+        assert_eq!(code(switch_off(&cx, &root).await), "ok");
+        let cx = world.cx_of(&world.acme, &second, "second");
+        assert_eq!(code(switch_off(&cx, &second).await), "last_super_admin");
+    }
+}
+
+#[tokio::test]
+async fn super_admins_who_switch_off_and_unseat_each_other_at_once_do_not_both_succeed() {
+    for world in World::both().await {
+        for round in 0..10 {
+            let one = world.user(&world.acme, &format!("one{round}"), Some("SUPER_ADMIN")).await;
+            let two = world.user(&world.acme, &format!("two{round}"), Some("SUPER_ADMIN")).await;
+            let role = world.role(&world.acme, "SUPER_ADMIN").await;
+            let first = world.cx_of(&world.acme, &one, "one");
+            let second = world.cx_of(&world.acme, &two, "two");
+            let holder = Holder::from(&one);
+
+            let (a, b) = match round % 2 {
+                0 => tokio::join!(switch_off(&first, &two), switch_off(&second, &one)),
+                _ => tokio::join!(switch_off(&first, &two), roles::unassign(&second, None, &holder, &role)),
+            };
+
+            let done = [&a, &b].into_iter().filter(|result| result.is_ok()).count();
+            assert_eq!(done, 1, "{a:?} {b:?}");
+            for user in [&one, &two] {
+                set_active(&world, user, false).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_transaction_may_hand_the_last_super_admin_on_in_any_order() {
+    for world in World::both().await {
+        let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+        let bob = world.user(&world.acme, "bob", None).await;
+        let role = world.role(&world.acme, "SUPER_ADMIN").await;
+        let cx = world.cx_of(&world.acme, &root, "root");
+        let permit = cx.authorize(Action::RoleAssign, &Target::member(&role)).await.unwrap();
+
+        let mut tx = cx.write(&permit).await.unwrap();
+        roles::unassign_in(&cx, &mut tx, &permit, &Holder::from(&root), &role).await.unwrap();
+        let refused = tx.settle().await;
+        assert_eq!(code(refused), "last_super_admin", "half of it is judged like all of it");
+        drop(tx);
+
+        let mut tx = cx.write(&permit).await.unwrap();
+        roles::unassign_in(&cx, &mut tx, &permit, &Holder::from(&root), &role).await.unwrap();
+        roles::assign_in(&cx, &mut tx, &permit, &Holder::from(&bob), &role, Window::ALWAYS).await.unwrap();
+        assert_eq!(code(tx.commit().await), "ok");
+
+        let cx = world.cx_of(&world.acme, &bob, "bob");
+        assert_eq!(code(roles::unassign(&cx, None, &Holder::from(&bob), &role).await), "last_super_admin");
+    }
+}
+
 #[tokio::test]
 async fn what_super_admin_may_do_never_changes() {
     for world in World::both().await {

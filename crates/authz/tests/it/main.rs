@@ -6,6 +6,7 @@ mod escalation;
 mod guards;
 mod idempotency;
 mod links;
+mod lists;
 mod matrix;
 mod nouns;
 mod points;

@@ -6,15 +6,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base::Timestamp;
 use base::id::PlatformId;
-use base::text::name_key;
+use base::query::{Comparison, Filter, Scalar};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use web::list::{Attribute, Values};
 use web::openapi::{EditProblems, Problems, WriteProblems};
-use web::{Failure, IfMatch, Json, MergePatch, Page, PageQuery, Path, etag};
+use web::{Failure, IfMatch, Json, List, ListParams, ListQuery, Listing, MergePatch, Path, etag};
 
-use super::{Platform, PlatformQuery};
+use super::{Platform, PlatformList, PlatformQuery};
 use crate::Service;
 use crate::users::http::search_key;
 
@@ -86,28 +87,57 @@ pub(crate) struct PlatformPath {
     platform_id: PlatformId,
 }
 
-/// Lists platforms by name; `q` matches the beginning of names.
+/// What platforms are listed by.
+const LIST: List = List {
+    name: "platforms",
+    attributes: &[
+        Attribute::both("name", Values::Folded),
+        Attribute::both("created_at", Values::Time),
+        Attribute::both("updated_at", Values::Time),
+        Attribute::filtered("id", Values::Text),
+    ],
+    order: &super::ORDER,
+};
+
+/// What to look for among platforms.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct PlatformSearch {
+    /// Only names that begin with this, in any case of letters.
+    q: Option<String>,
+}
+
+/// Lists platforms, by name unless `sort` says otherwise.
+///
+/// `sort` and `filter` take `name`, `created_at` and `updated_at`; `filter` also `id`.
 #[utoipa::path(get, path = "/api/v1/platforms", tag = "platforms", operation_id = "list_platforms",
-    params(PageQuery),
-    responses((status = 200, description = "A page of platforms", body = inline(Page<PlatformBody>)), Problems))]
+    params(ListParams, PlatformSearch),
+    responses((status = 200, description = "A page of platforms", body = inline(Listing<PlatformBody>)), Problems))]
 async fn list(
     State(service): State<Service>,
     cx: Cx,
-    page: PageQuery,
-) -> Result<Json<Page<PlatformBody>>, Failure> {
-    let q = page.q.as_deref().map(search_key).transpose()?.filter(|q| !q.is_empty());
+    query: ListQuery<PlatformSearch>,
+) -> Result<Response, Failure> {
+    let ask = LIST.read(&query)?;
+    ask.check_fields::<PlatformBody>()?;
     let caller = cx.actor().id().unwrap_or_default();
-    let parts = ["platforms", caller.as_str(), q.as_deref().unwrap_or("")];
-    let after = match &page.cursor {
-        Some(cursor) => service.cursors().decode(&parts, cursor)?.into_iter().next(),
-        None => None,
+    let scope = [caller.as_str()];
+    let q = query.own.q.as_deref().map(search_key).transpose()?.filter(|q| !q.is_empty());
+    let prefix = q.map(|q| Filter::Is("name", Comparison::StartsWith, Scalar::Text(q)));
+    let query = PlatformQuery {
+        filter: match (prefix, ask.filter.clone()) {
+            (Some(prefix), Some(filter)) => Some(Filter::All(vec![prefix, filter])),
+            (prefix, filter) => prefix.or(filter),
+        },
+        order: ask.order.clone(),
+        count: ask.count,
+        after: ask.after(service.cursors(), &scope)?,
+        limit: ask.limit,
     };
-    let query = PlatformQuery { name_prefix: q.clone(), after, limit: page.limit };
-    let platforms = super::list_platforms(&cx, &query).await?;
-    let full = platforms.len() >= usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let next =
-        platforms.last().filter(|_| full).map(|p| service.cursors().encode(&parts, &[&name_key(&p.name)]));
-    Ok(Json(Page { items: platforms.into_iter().map(PlatformBody::from).collect(), next }))
+    let PlatformList { items, next, count } = super::list_platforms(&cx, &query).await?;
+    let next = next.map(|position| ask.seal(service.cursors(), &scope, &position));
+    ask.answer(Listing { items: items.into_iter().map(PlatformBody::from).collect(), next, count })
 }
 
 /// Makes a platform.

@@ -1,16 +1,18 @@
 //! All SQL about platforms.
 
-use ::store::{FromRow, Row, Sql};
+use ::store::{FromRow, ListColumn, Row, ScalarKind, Scan, Scanned, Sql};
 use authz::{Rx, Tx};
 use base::Timestamp;
 use base::id::PlatformId;
 use base::text::name_key;
+use web::list::Count;
 
 use super::{Platform, PlatformQuery};
 use crate::{Error, Result};
 
-const SELECT: &str = "SELECT id, name, created_at, updated_at, version, \
-     (SELECT COUNT(*) FROM tenants t WHERE t.platform_id = platforms.id) AS tenant_count FROM platforms";
+const SELECT: &str = "SELECT id, name, name_key, created_at, updated_at, version, \
+     (SELECT COUNT(*) FROM tenants t WHERE t.platform_id = platforms.id) AS tenant_count";
+const FROM: &str = " FROM platforms WHERE ";
 
 impl FromRow for Platform {
     fn from_row(row: &Row) -> ::store::Result<Self> {
@@ -60,19 +62,41 @@ pub(super) async fn delete(tx: &mut Tx, found: &Platform) -> ::store::Result<u64
 }
 
 pub(super) async fn find(rx: &mut Rx, id: &PlatformId) -> ::store::Result<Option<Platform>> {
-    rx.optional(Sql::new(SELECT).push(" WHERE id = ").value(id)).await
+    rx.optional(Sql::new(SELECT).push(FROM).push("id = ").value(id)).await
 }
 
 pub(super) async fn find_by_name_key(rx: &mut Rx, key: &str) -> ::store::Result<Option<Platform>> {
-    rx.optional(Sql::new(SELECT).push(" WHERE name_key = ").value(key)).await
+    rx.optional(Sql::new(SELECT).push(FROM).push("name_key = ").value(key)).await
 }
 
-pub(super) async fn list(rx: &mut Rx, query: &PlatformQuery) -> ::store::Result<Vec<Platform>> {
-    let mut sql = Sql::new(SELECT).push(" WHERE name_key > ").value(query.after.as_deref().unwrap_or(""));
-    if let Some(prefix) = &query.name_prefix {
-        // The end of the range of keys that begin with the prefix: no character is above U+10FFFF.
-        let end = format!("{prefix}\u{10FFFF}");
-        sql = sql.push(" AND name_key >= ").value(prefix).push(" AND name_key < ").value(&end);
+/// What lists of platforms are filtered and sorted by.
+pub(super) const COLUMNS: &[ListColumn] = &[
+    ListColumn::of("id", "id", ScalarKind::Text),
+    ListColumn::of("name", "name_key", ScalarKind::Text),
+    ListColumn::of("created_at", "created_at", ScalarKind::Time),
+    ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
+];
+
+/// ` FROM … WHERE …` of the platforms that a list is about.
+fn matching(query: &PlatformQuery) -> ::store::Result<Sql> {
+    let sql = Sql::new(" FROM platforms WHERE TRUE");
+    match &query.filter {
+        Some(filter) => sql.filtered(COLUMNS, filter),
+        None => Ok(sql),
     }
-    rx.all(sql.push(" ORDER BY name_key LIMIT ").value(i64::from(query.limit))).await
+}
+
+pub(super) async fn list(rx: &mut Rx, query: &PlatformQuery) -> ::store::Result<Scanned<Platform>> {
+    let select = Sql::new(SELECT).append(matching(query)?);
+    let (order, after) = (&query.order, query.after.as_ref());
+    let scan = Scan { columns: COLUMNS, order, id: "id", after, limit: query.limit };
+    ::store::list::page(rx, &select, &scan).await
+}
+
+pub(super) async fn count(rx: &mut Rx, query: &PlatformQuery, how: Count) -> ::store::Result<i64> {
+    let from = matching(query)?;
+    match how {
+        Count::Exact => ::store::list::count(rx, &from).await,
+        Count::Estimate => ::store::list::estimate(rx, &from).await,
+    }
 }

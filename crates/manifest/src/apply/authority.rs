@@ -9,6 +9,7 @@ use base::id::{Id, PrincipalId};
 use crate::error::Result;
 use crate::file::model::Manifest;
 use crate::plan::{Change, Step};
+use crate::state::has_links;
 
 /// The permits that were given, each asked for once.
 #[derive(Default)]
@@ -26,6 +27,7 @@ impl Permits {
         let clients = manifest.clients.is_some();
         for (wanted, action, kind) in [
             (manifest.policies.is_some(), Action::PolicyRead, "policy"),
+            (has_links(manifest), Action::PermissionRead, "permission"),
             (manifest.roles.is_some() || users || clients || groups, Action::RoleRead, "role"),
             (clients, Action::ClientRead, "client"),
             (users || groups, Action::UserRead, "user"),
@@ -89,6 +91,11 @@ fn need(cx: &Cx, step: &Step) -> Result<(Action, Target)> {
         Step::CreateTenant => (Action::PlatformTenantCreate, all("tenant")),
         Step::RenameTenant(_) => (Action::TenantUpdate, Target::member(&cx.tenant()?.id)),
         Step::ConfigureTenant(_) => (Action::TenantConfig, Target::member(&cx.tenant()?.id)),
+        Step::CreatePermission { .. } => (Action::PermissionCreate, all("permission")),
+        Step::UpdatePermission(id, ..) => (Action::PermissionUpdate, Target::member(id)),
+        Step::DeletePermission(id) => (Action::PermissionDelete, Target::member(id)),
+        Step::Link { id, .. } => (Action::PolicyUpdate, member_or_all(id.as_ref(), "policy")),
+        Step::Unlink(id, _) => (Action::PolicyUpdate, Target::member(id)),
         Step::CreatePolicy(_) => (Action::PolicyCreate, all("policy")),
         Step::UpdatePolicy(id, ..) => (Action::PolicyUpdate, Target::member(id)),
         Step::DeletePolicy(id) => (Action::PolicyDelete, Target::member(id)),

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use authz::access::{Registration, RegistrationText};
+use authz::permissions::{self, GlobalPermissionId};
+use authz::policies::links::{self, Link};
 use authz::resources::{self, ResourceChange};
 use authz::roles::{self, Holder, RoleChange};
 use authz::{Cx, Place, Tx, groups, policies};
-use base::id::{GroupId, PolicyId, PrincipalId, ResourceId, RoleId, TenantId, UserId};
+use base::id::{GroupId, PermissionId, PolicyId, PrincipalId, ResourceId, RoleId, TenantId, UserId};
 use base::text::{name_key, parse_username};
 use directory::users::AttributesChange;
 use directory::{NewUser, StatusChange, Tenant, TenantChange, TenantConfig, UserChange, users};
@@ -19,9 +21,9 @@ use super::authority::Permits;
 use super::refused;
 use super::secrets::Hashes;
 use crate::error::{Error, Result};
-use crate::file::At;
 use crate::file::model::{ClientDecl, Manifest, UserDecl};
-use crate::plan::{CLIENT_PREFIX, Change, HolderName, Plan, Step, defaults_of, grant_types};
+use crate::file::{At, action_key};
+use crate::plan::{CLIENT_PREFIX, Change, HolderName, LinkName, Plan, Step, defaults_of, grant_types};
 use crate::state::State;
 
 /// The ids of names, those of objects that the run makes included.
@@ -29,6 +31,10 @@ use crate::state::State;
 struct Ids {
     roles: HashMap<String, RoleId>,
     policies: HashMap<String, PolicyId>,
+    /// By code in lower case.
+    permissions: HashMap<String, PermissionId>,
+    /// By name in lower case.
+    globals: HashMap<String, GlobalPermissionId>,
     /// By folded user name, or `client:` and the client_id.
     members: HashMap<String, PrincipalId>,
     groups: HashMap<String, GroupId>,
@@ -69,6 +75,8 @@ impl<'a> Run<'a> {
         let mut ids = Ids::default();
         ids.roles.extend(state.roles.values().map(|role| (role.code.clone(), role.id.clone())));
         ids.policies.extend(state.policies.iter().map(|(key, policy)| (key.clone(), policy.id.clone())));
+        ids.permissions.extend(state.permissions.iter().map(|(key, one)| (key.clone(), one.id.clone())));
+        ids.globals.extend(state.globals.iter().map(|(key, one)| (key.clone(), one.id.clone())));
         ids.members.extend(state.users.iter().map(|(key, now)| (key.clone(), now.user.id.cast())));
         for now in state.clients.values() {
             if let Some(principal) = &now.principal {
@@ -123,9 +131,14 @@ impl<'a> Run<'a> {
             // Made before the run began, because all else is done inside it.
             Step::CreateTenant => Ok(()),
             Step::RenameTenant(_) | Step::ConfigureTenant(_) => self.tenant_step(tx, step).await,
-            Step::CreatePolicy(_) | Step::UpdatePolicy(..) | Step::DeletePolicy(_) => {
-                self.policy_step(tx, step).await
+            Step::CreatePermission { .. } | Step::UpdatePermission(..) | Step::DeletePermission(_) => {
+                self.permission_step(tx, step).await
             }
+            Step::CreatePolicy(_)
+            | Step::UpdatePolicy(..)
+            | Step::DeletePolicy(_)
+            | Step::Link { .. }
+            | Step::Unlink(..) => self.policy_step(tx, step).await,
             Step::CreateRole { .. }
             | Step::UpdateRole { .. }
             | Step::DeleteRole(_)
@@ -196,9 +209,57 @@ impl<'a> Run<'a> {
                 policies::update_policy_in(&self.cx, tx, permit, id, change.clone(), Some(*version)).await?;
             }
             Step::DeletePolicy(id) => policies::delete_policy_in(&self.cx, tx, permit, id).await?,
+            Step::Link { policy, link, .. } => {
+                let id = self.ids.policies.get(&name_key(policy)).ok_or_else(|| lost("policy", policy))?;
+                links::link_in(&self.cx, tx, permit, id, &self.link(link)?).await?;
+            }
+            Step::Unlink(id, link) => links::unlink_in(&self.cx, tx, permit, id, link).await?,
             _ => {}
         }
         Ok(())
+    }
+
+    async fn permission_step(&mut self, tx: &mut Tx, step: &Step) -> Result<()> {
+        let permit = self.permits.of(&self.cx, step)?;
+        match step {
+            Step::CreatePermission { permission, global } => {
+                let global_permission_id = global.as_deref().map(|name| self.global(name)).transpose()?;
+                let new = permissions::NewPermission { global_permission_id, ..permission.clone() };
+                let made = permissions::create_permission_in(&self.cx, tx, permit, new).await?;
+                self.ids.permissions.insert(action_key(&made.code), made.id);
+            }
+            Step::UpdatePermission(id, version, change) => {
+                let found = permissions::find_permission(tx, &self.tenant()?, id).await?;
+                let found = found.ok_or(authz::Error::NotFound("permission"))?;
+                if found.version != *version {
+                    return Err(authz::Error::Stale.into());
+                }
+                permissions::update_permission_in(&self.cx, tx, permit, found, change.clone()).await?;
+            }
+            Step::DeletePermission(id) => {
+                let found = permissions::find_permission(tx, &self.tenant()?, id).await?;
+                let found = found.ok_or(authz::Error::NotFound("permission"))?;
+                permissions::delete_permission_in(tx, permit, &found).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn global(&self, name: &str) -> Result<GlobalPermissionId> {
+        let found = self.ids.globals.get(&action_key(name)).cloned();
+        found.ok_or_else(|| lost("global permission", name))
+    }
+
+    fn link(&self, name: &LinkName) -> Result<Link> {
+        Ok(match name {
+            LinkName::Permission(code, effect) => {
+                let found = self.ids.permissions.get(&action_key(code)).cloned();
+                Link::Permission(found.ok_or_else(|| lost("permission", code))?, *effect)
+            }
+            LinkName::Global(name) => Link::Global(self.global(name)?),
+            LinkName::Resource(name) => Link::Resource(self.resource(name)?),
+        })
     }
 
     async fn role_step(&mut self, tx: &mut Tx, step: &Step) -> Result<()> {

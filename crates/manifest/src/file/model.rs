@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use authz::access::RegistrationText;
 use base::Timestamp;
+use policy::Effect;
 use serde_json::Value;
 
 use super::place::{At, Place};
@@ -21,7 +22,9 @@ pub struct Manifest {
     pub tenant: TenantDecl,
     /// The sections to prune.
     pub prune: Vec<String>,
-    /// Policies; none if the file leaves the section out.
+    /// Permissions of the tenant's own; none if the file leaves the section out.
+    pub permissions: Option<Vec<PermissionDecl>>,
+    /// Policies.
     pub policies: Option<Vec<PolicyDecl>>,
     /// Roles.
     pub roles: Option<Vec<RoleDecl>>,
@@ -48,6 +51,28 @@ pub struct TenantDecl {
     pub config: Option<At<Value>>,
 }
 
+/// A permission of the tenant's own.
+#[derive(Debug, Clone)]
+pub struct PermissionDecl {
+    /// Its code.
+    pub code: At<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its description.
+    pub description: Option<Option<String>>,
+    /// The name of the global permission that it stands for.
+    pub global_permission: Option<At<String>>,
+}
+
+/// A link of a policy to a permission.
+#[derive(Debug, Clone)]
+pub struct LinkDecl {
+    /// The permission's code.
+    pub code: At<String>,
+    /// An effect of its own.
+    pub effect: Option<Effect>,
+}
+
 /// A policy.
 #[derive(Debug, Clone)]
 pub struct PolicyDecl {
@@ -57,6 +82,21 @@ pub struct PolicyDecl {
     pub description: Option<Option<String>>,
     /// Its document, in canonical form.
     pub document: Option<At<Value>>,
+    /// What its links do where they do not say it themselves.
+    pub effect: Option<Effect>,
+    /// The permissions that it is linked to.
+    pub permissions: Option<Vec<LinkDecl>>,
+    /// The names of the global permissions that it is linked to.
+    pub global_permissions: Option<Vec<At<String>>>,
+    /// The names of the resources that it is linked to.
+    pub resources: Option<Vec<At<String>>>,
+}
+
+impl PolicyDecl {
+    /// Whether the file says what the policy is linked to.
+    pub fn has_links(&self) -> bool {
+        self.permissions.is_some() || self.global_permissions.is_some() || self.resources.is_some()
+    }
 }
 
 /// A role given, or a member taken, perhaps for a time.
@@ -307,6 +347,24 @@ impl<'a> Reader<'a> {
         )
     }
 
+    fn effect(&self, name: &str) -> Option<Effect> {
+        match self.text(name)?.as_str() {
+            "deny" => Some(Effect::Deny),
+            _ => Some(Effect::Allow),
+        }
+    }
+
+    fn links(&self, name: &str) -> Option<Vec<LinkDecl>> {
+        let read = |node: &Node| match text_at(node) {
+            Some(code) => LinkDecl { code, effect: None },
+            None => {
+                let more = Reader::new(node);
+                LinkDecl { code: more.must("permission"), effect: more.effect("effect") }
+            }
+        };
+        Some(self.list(name)?.iter().map(read).collect())
+    }
+
     fn secret(&self, name: &str) -> Option<SecretRef> {
         let node = self.get(name)?;
         let reference = Reader::new(node);
@@ -362,6 +420,7 @@ pub(crate) fn manifest(file: &str, root: &Node) -> Manifest {
             config: tenant.json("config"),
         },
         prune: root.texts("prune").unwrap_or_default(),
+        permissions: root.objects("permissions", permission),
         policies: root.objects("policies", policy),
         roles: root.objects("roles", role),
         clients: root.objects("clients", client),
@@ -379,7 +438,24 @@ fn policy(of: &Reader<'_>) -> PolicyDecl {
         };
         parsed.ok().map(|document| At { value: document.to_value(), at: node.at })
     });
-    PolicyDecl { name: of.must("name"), description: of.or_null("description"), document }
+    PolicyDecl {
+        name: of.must("name"),
+        description: of.or_null("description"),
+        document,
+        effect: of.effect("effect"),
+        permissions: of.links("permissions"),
+        global_permissions: of.texts_at("global_permissions"),
+        resources: of.texts_at("resources"),
+    }
+}
+
+fn permission(of: &Reader<'_>) -> PermissionDecl {
+    PermissionDecl {
+        code: of.must("code"),
+        name: of.text("name"),
+        description: of.or_null("description"),
+        global_permission: of.text_at("global_permission"),
+    }
 }
 
 fn role(of: &Reader<'_>) -> RoleDecl {

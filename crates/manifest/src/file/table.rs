@@ -4,6 +4,9 @@
 //! cannot disagree.
 
 use authz::access::{CONTEXT_KEY_BYTES_MAX, CONTEXT_KEYS_MAX, PATTERNS_MAX};
+use authz::permissions::CODE_BYTES_MAX;
+use authz::permissions::global::NAME_BYTES_MAX;
+use authz::policies::links::LINKS_MAX;
 
 /// What a value must be.
 #[derive(Debug, Clone, Copy)]
@@ -100,11 +103,14 @@ const fn or_null(name: &'static str, shape: Shape, about: &'static str) -> Key {
 pub const OBJECTS_MAX: usize = 10_000;
 /// The most entries of a list inside an object.
 pub(crate) const ENTRIES_MAX: usize = 10_000;
+/// The most links of one kind of one policy.
+const LINKS_MAX_ENTRIES: usize = LINKS_MAX.unsigned_abs() as usize;
 /// The most redirect addresses, scopes and the like of one client.
 const CLIENT_LIST_MAX: usize = 64;
 
 /// The sections that hold lists of objects, in the order in which they are applied.
-pub const SECTIONS: &[&str] = &["policies", "roles", "clients", "users", "groups", "resources"];
+pub const SECTIONS: &[&str] =
+    &["permissions", "policies", "roles", "clients", "users", "groups", "resources"];
 
 const NAME: Shape = Shape::Text(Text::Line(128));
 const DESCRIPTION: Shape = Shape::Text(Text::Line(1000));
@@ -165,6 +171,36 @@ static TENANT: Table = Table {
     ],
 };
 
+static PERMISSION: Table = Table {
+    noun: "a permission",
+    name: "permission",
+    keys: &[
+        must(
+            "code",
+            Shape::Text(Text::Line(CODE_BYTES_MAX)),
+            "The action that it is about, `service:Verb`, unique in the tenant in any case. Not of Signet's own nouns.",
+        ),
+        key("name", NAME, "Its name for people; the code if it is left out at creation."),
+        or_null("description", DESCRIPTION, "What it lets one do."),
+        key(
+            "global_permission",
+            Shape::Text(Text::Line(NAME_BYTES_MAX)),
+            "The name of the platform's permission that it stands for. Set at creation only.",
+        ),
+    ],
+};
+
+const EFFECT: Shape = Shape::OneOf(&["allow", "deny"]);
+
+static LINK: Table = Table {
+    noun: "a permission with an effect of its own",
+    name: "link",
+    keys: &[
+        must("permission", Shape::Text(Text::Line(CODE_BYTES_MAX)), "The permission's code."),
+        key("effect", EFFECT, "What this link does; the policy's own effect if it is left out."),
+    ],
+};
+
 static POLICY: Table = Table {
     noun: "a policy",
     name: "policy",
@@ -174,7 +210,27 @@ static POLICY: Table = Table {
         key(
             "document",
             Shape::Document,
-            "The policy document: a mapping, or text that holds it as JSON. Needed to create the policy.",
+            "The policy document: a mapping, or text that holds it as JSON. Needed to create a policy that is linked to nothing.",
+        ),
+        key(
+            "effect",
+            EFFECT,
+            "What its links do where they do not say it themselves; `allow` if it is left out at creation.",
+        ),
+        key(
+            "permissions",
+            Shape::List(&Shape::TextOr(Text::Line(CODE_BYTES_MAX), &LINK), LINKS_MAX_ENTRIES),
+            "Codes of the permissions that it is linked to: exactly these.",
+        ),
+        key(
+            "global_permissions",
+            Shape::List(&Shape::Text(Text::Line(NAME_BYTES_MAX)), LINKS_MAX_ENTRIES),
+            "Names of the platform's permissions that it is linked to: exactly these.",
+        ),
+        key(
+            "resources",
+            Shape::List(&Shape::Text(Text::Resource), LINKS_MAX_ENTRIES),
+            "Names of the registered resources that its links are about, with all that lies in them: exactly these.",
         ),
     ],
 };
@@ -366,6 +422,11 @@ pub(crate) static ROOT: Table = Table {
             "prune",
             Shape::List(&Shape::OneOf(SECTIONS), SECTIONS.len()),
             "Sections whose objects are deleted where the file does not name them. The section itself must stand in the file.",
+        ),
+        key(
+            "permissions",
+            Shape::List(&Shape::Object(&PERMISSION), usize::MAX),
+            "Permissions of the tenant's own, for policies to be linked to.",
         ),
         key("policies", Shape::List(&Shape::Object(&POLICY), usize::MAX), "Policies."),
         key("roles", Shape::List(&Shape::Object(&ROLE), usize::MAX), "Roles."),

@@ -37,7 +37,7 @@ fn every_mistake_names_its_line_and_what_was_expected() {
         ("roles: [", "f.yaml:3:8: this is not YAML as expected here: unclosed bracket '['"),
         (
             "rolls: []",
-            "f.yaml:3:1: found the unknown key `rolls` in the file, expected `version`, `tenant`, `prune`, `policies`, `roles`, `groups`, `users`, `resources`, `clients`",
+            "f.yaml:3:1: found the unknown key `rolls` in the file, expected `version`, `tenant`, `prune`, `permissions`, `policies`, `roles`, `groups`, `users`, `resources`, `clients`",
         ),
         ("roles: {}", "f.yaml:3:8: found a mapping for `roles`, expected a list"),
         ("roles:", "f.yaml:3:6: found nothing for `roles`, expected `[]` for an empty list"),

@@ -13,6 +13,7 @@ use super::table::OBJECTS_MAX;
 /// Adds what is wrong with the file as a whole.
 pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
     let sections = [
+        ("permissions", manifest.permissions.as_ref().map(Vec::len)),
         ("policies", manifest.policies.as_ref().map(Vec::len)),
         ("roles", manifest.roles.as_ref().map(Vec::len)),
         ("clients", manifest.clients.as_ref().map(Vec::len)),
@@ -46,12 +47,18 @@ pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
 /// Names that stand twice in their section, by the key that the tenant keeps them unique by.
 fn twice(manifest: &Manifest, mistakes: &mut Mistakes) {
     let exact = str::to_owned as fn(&str) -> String;
+    unique("permission", manifest.permissions.iter().flatten().map(|o| &o.code), action_key, mistakes);
     unique("policy", manifest.policies.iter().flatten().map(|o| &o.name), name_key, mistakes);
     unique("role", manifest.roles.iter().flatten().map(|o| &o.code), exact, mistakes);
     unique("client", manifest.clients.iter().flatten().map(|o| &o.client_id), exact, mistakes);
     unique("user", manifest.users.iter().flatten().map(|o| &o.username), name_key, mistakes);
     unique("group", manifest.groups.iter().flatten().map(|o| &o.name), name_key, mistakes);
     unique("resource", manifest.resources.iter().flatten().map(|o| &o.name), exact, mistakes);
+}
+
+/// What tells actions apart: they are ASCII and have no case.
+pub(crate) fn action_key(name: &str) -> String {
+    name.to_ascii_lowercase()
 }
 
 fn unique<'a>(
@@ -76,6 +83,13 @@ fn unique<'a>(
 /// client that cannot keep one.
 fn inner(manifest: &Manifest, mistakes: &mut Mistakes) {
     let exact = str::to_owned as fn(&str) -> String;
+    for policy in manifest.policies.iter().flatten() {
+        let codes = policy.permissions.iter().flatten().map(|link| &link.code);
+        unique("permission", codes, action_key, mistakes);
+        let names = policy.global_permissions.iter().flatten();
+        unique("global permission", names, action_key, mistakes);
+        unique("resource", policy.resources.iter().flatten(), exact, mistakes);
+    }
     for role in manifest.roles.iter().flatten() {
         unique("permission", role.permissions.iter().flatten(), exact, mistakes);
         unique("policy", role.policies.iter().flatten(), name_key, mistakes);

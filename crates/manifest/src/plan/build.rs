@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Change, Detail, HolderName, Operation, Plan, Step};
 use crate::file::model::{GrantDecl, Manifest};
 use crate::file::place::{Mistakes, shown};
-use crate::file::{At, FileError, Place};
+use crate::file::{At, FileError, Place, action_key};
 use crate::state::State;
 
 /// Role codes or member names, and when they count.
@@ -28,6 +28,7 @@ pub(crate) fn plan(manifest: &Manifest, state: &State) -> Result<Plan, Vec<FileE
         changes: Vec::new(),
     };
     planner.tenant();
+    planner.permissions();
     planner.policies();
     planner.roles();
     planner.tenant_config();
@@ -35,6 +36,7 @@ pub(crate) fn plan(manifest: &Manifest, state: &State) -> Result<Plan, Vec<FileE
     planner.users();
     planner.groups();
     planner.resources();
+    planner.links();
     planner.prune();
     let changes = planner.changes;
     planner.mistakes.finish(Plan { changes })
@@ -227,10 +229,10 @@ impl Planner<'_> {
         }
     }
 
-    /// Deletes what the sections under `prune` do not name. Resources first, policies last.
+    /// Deletes what the sections under `prune` do not name: what refers to others before them.
     fn prune(&mut self) {
         let sections: Vec<String> = self.manifest.prune.clone();
-        for section in ["resources", "groups", "users", "clients", "roles", "policies"] {
+        for section in ["groups", "users", "clients", "roles", "policies", "resources", "permissions"] {
             if sections.iter().any(|named| named == section) {
                 let steps = self.pruned(section);
                 for (noun, name, step) in steps {
@@ -255,6 +257,13 @@ impl Planner<'_> {
                 gone.sort_by_key(|r| std::cmp::Reverse(depth(&r.id, &parents)));
                 gone.iter()
                     .map(|r| ("resource", r.name.clone(), Step::DeleteResource(r.id.clone())))
+                    .collect()
+            }
+            "permissions" => {
+                let named = keys(manifest.permissions.iter().flatten().map(|p| &p.code), action_key);
+                let own = state.permissions.iter().filter(|(_, permission)| !permission.is_built_in());
+                let gone = own.filter(|(key, _)| !named.contains(*key));
+                gone.map(|(_, p)| ("permission", p.code.clone(), Step::DeletePermission(p.id.clone())))
                     .collect()
             }
             "groups" => {

@@ -32,7 +32,7 @@ impl Planner<'_> {
                             policy.document.as_ref().unwrap_or(&Value::Null),
                             decl.document.as_ref().map(|document| &document.value),
                         ),
-                        effect: None,
+                        effect: self.effect(&mut draft, policy.effect, decl),
                     };
                     if change != PolicyChange::default() {
                         draft.steps.push(Step::UpdatePolicy(policy.id.clone(), policy.version, change));
@@ -44,20 +44,25 @@ impl Planner<'_> {
     }
 
     fn new_policy(&mut self, decl: &PolicyDecl) {
-        let Some(document) = &decl.document else {
-            let message = "expected the key `document`: the policy is not there yet";
+        if decl.document.is_none() && decl.permissions.is_none() && decl.global_permissions.is_none() {
+            let message =
+                "expected the key `document`: the policy is not there yet, and is linked to no permission";
             self.mistakes.add(decl.name.at, "missing_key", message);
             return;
-        };
+        }
+        let document = decl.document.as_ref().map(|document| document.value.clone());
         let mut draft = Draft::new(Operation::Create, "policy", &decl.name);
         let description = decl.description.clone().flatten();
         draft.differs("description", Value::Null, json!(description));
-        draft.differs("document", Value::Null, document.value.clone());
+        draft.differs("document", Value::Null, json!(document));
+        if decl.effect == Some(policy::Effect::Deny) {
+            draft.differs("effect", Value::Null, json!("deny"));
+        }
         draft.steps.push(Step::CreatePolicy(NewPolicy {
             name: decl.name.value.clone(),
             description,
-            document: Some(document.value.clone()),
-            effect: policy::Effect::Allow,
+            document,
+            effect: decl.effect.unwrap_or(policy::Effect::Allow),
         }));
         self.push(draft);
     }

@@ -58,6 +58,137 @@ async fn applying_twice_changes_nothing_and_says_so() {
     }
 }
 
+/// Permissions, policies that are linked to them, and what they are about.
+const LINKED: &str = "permissions:
+- { code: 'report:read', name: Read reports, description: All of them }
+- { code: 'report:write', global_permission: 'report:Write' }
+policies:
+- name: Reports
+  permissions: ['report:read', { permission: 'REPORT:write', effect: deny }, 'user:read']
+  global_permissions: ['REPORT:write']
+  resources: ['report:root']
+- name: Closed
+  effect: deny
+  permissions: [{ permission: 'report:read', effect: allow }]
+roles: [{ code: reader, policies: [Reports] }]
+users: [{ username: ann, roles: [reader] }]
+resources:
+- { name: 'report:root' }
+- { name: 'report:q3', parent: 'report:root' }
+";
+
+#[tokio::test]
+async fn what_policies_are_linked_to_is_declared_changed_and_exported() {
+    for world in World::on_both().await {
+        let unknown = world.try_apply(&world.host(), &with_head(LINKED)).await.unwrap_err();
+        assert!(unknown.detail().contains("the unknown global permission `report:Write`"), "{unknown:?}");
+        let name = "report:Write".to_owned();
+        authz::permissions::global::create(&world.host(), name, None).await.unwrap();
+
+        let made = world.apply(&world.host(), &with_head(LINKED)).await;
+        assert!(made.diff.contains("+ permission report:read"), "{}", made.diff);
+        assert!(
+            made.diff.contains("permissions: +report:read +REPORT:write (deny) +user:read"),
+            "{}",
+            made.diff
+        );
+        assert_eq!(world.apply(&world.host(), &with_head(LINKED)).await.diff, "nothing to change\n");
+        for (action, resource, expected) in [
+            ("report:read", "report:q3", true),
+            ("report:read", "report:elsewhere", false),
+            ("report:write", "report:q3", false),
+        ] {
+            assert_eq!(world.allowed("acme", "ann", action, resource).await, expected, "{action} {resource}");
+        }
+
+        let exported = world.service.export(&world.host(), "acme").await.unwrap();
+        assert_eq!(world.apply(&world.host(), &exported).await.diff, "nothing to change\n", "{exported}");
+        let elsewhere =
+            exported.replacen("code: acme", "code: other", 1).replacen("name: acme", "name: other", 1);
+        world.apply(&world.host(), &elsewhere).await;
+        assert_eq!(world.apply(&world.host(), &elsewhere).await.diff, "nothing to change\n");
+        assert!(world.allowed("other", "ann", "report:read", "report:q3").await, "links hold elsewhere too");
+
+        let changed =
+            "policies:\n- { name: reports, effect: deny, permissions: ['report:write'], resources: [] }\n";
+        let changed = world.apply(&world.host(), &with_head(changed)).await;
+        assert!(changed.diff.contains("effect: allow -> deny"), "{}", changed.diff);
+        assert!(changed.diff.contains("resources: -report:root"), "{}", changed.diff);
+        assert!(!world.allowed("acme", "ann", "report:read", "report:q3").await);
+        let left = world.apply(&world.host(), &with_head("policies: [{ name: reports }]\n")).await;
+        assert!(!left.changed, "what the file does not say stays");
+
+        let pruned = "prune: [permissions, policies, roles, resources]\npermissions: []\npolicies: []\nroles: []\n\
+                      users: [{ username: ann, roles: [] }]\nresources: []\n";
+        let pruned = world.apply(&world.host(), &with_head(pruned)).await;
+        assert!(pruned.diff.contains("- permission report:write"), "{}", pruned.diff);
+        let exported = world.service.export(&world.host(), "acme").await.unwrap();
+        assert!(exported.contains("permissions: []\npolicies: []"), "{exported}");
+        assert_eq!(world.apply(&world.host(), &exported).await.diff, "nothing to change\n");
+    }
+}
+
+#[tokio::test]
+async fn links_that_lead_nowhere_are_refused_with_their_place() {
+    for world in World::on_both().await {
+        world.apply(&world.host(), &with_head("")).await;
+        for (rest, says) in [
+            ("policies: [{ name: P, permissions: ['report:read'] }]", "the unknown permission `report:read`"),
+            (
+                "policies: [{ name: P, permissions: [], resources: ['report:x'] }]",
+                "the unknown resource `report:x`",
+            ),
+            ("policies: [{ name: P, global_permissions: ['a:b'] }]", "the unknown global permission `a:b`"),
+            ("policies: [{ name: P, resources: [] }]", "expected the key `document`"),
+            ("policies: [{ name: P, permissions: ['user:read', 'USER:read'] }]", "twice"),
+            (
+                "policies: [{ name: P, permissions: [{ permission: 'user:read', effect: maybe }] }]",
+                "`allow` or `deny`",
+            ),
+            ("policies: [{ name: P, permissions: ['system:config'] }]", "does nothing inside a tenant"),
+            ("permissions: [{ code: 'user:fly' }]", "Signet's own"),
+            ("permissions: [{ code: 'a:b' }, { code: 'A:B' }]", "twice"),
+        ] {
+            let refused = world.try_apply(&world.host(), &with_head(&format!("{rest}\n"))).await.unwrap_err();
+            let text = format!("{} {:?}", refused.detail(), refused.errors());
+            assert!(text.contains("f.yaml:3:") && text.contains(says), "{rest}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_hands_the_last_super_admin_on_and_never_takes_it() {
+    for world in World::on_both().await {
+        let users = |one: &str, two: &str| {
+            with_head(&format!(
+                "users: [{{ username: one, roles: [{one}] }}, {{ username: two, roles: [{two}] }}]\n"
+            ))
+        };
+        world.apply(&world.host(), &users("SUPER_ADMIN", "USER")).await;
+
+        let taken = users("USER", "USER");
+        for dry_run in [true, false] {
+            let refused = world
+                .try_request(&world.host(), ApplyRequest { dry_run, ..request(&taken) })
+                .await
+                .unwrap_err();
+            assert_eq!(refused.code(), "last_super_admin", "dry run: {dry_run}");
+            assert!(refused.detail().starts_with("f.yaml: "), "{}", refused.detail());
+        }
+        let locked = with_head("users: [{ username: one, status: locked }]\n");
+        let refused = world.try_apply(&world.host(), &locked).await.unwrap_err();
+        assert_eq!(refused.code(), "last_super_admin");
+
+        // The first of the two loses the role before the second has it, and the other way round.
+        let swapped = world.apply(&world.host(), &users("USER", "SUPER_ADMIN")).await;
+        assert!(swapped.changed);
+        world.apply(&world.host(), &locked).await;
+        let back = users("SUPER_ADMIN", "USER");
+        let refused = world.try_apply(&world.host(), &back).await.unwrap_err();
+        assert_eq!(refused.code(), "last_super_admin", "who is locked does not count");
+    }
+}
+
 #[tokio::test]
 async fn what_a_client_is_an_enforcement_point_for_is_set_changed_and_taken_away() {
     for world in World::on_both().await {

@@ -1,5 +1,5 @@
 use axum::extract::FromRequestParts;
-use web::{CursorKey, Page, PageQuery, Paged};
+use web::{Ask, CursorKey, List, ListQuery, Page};
 
 use crate::request;
 
@@ -62,9 +62,19 @@ fn a_cursor_does_not_show_the_row_it_stands_on() {
     assert!(!bytes.windows(6).any(|window| window == b"secret"));
 }
 
-async fn page(query: &str) -> Result<PageQuery, &'static str> {
+/// A list without filters of its own.
+const LIST: List = List { name: "things", attributes: &[], order: &[] };
+
+async fn page(query: &str) -> Result<Ask, &'static str> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Search {
+        #[serde(rename = "q")]
+        _q: Option<String>,
+    }
     let (mut parts, _) = request("GET", &format!("/users?{query}"), &[], "").into_parts();
-    PageQuery::from_request_parts(&mut parts, &()).await.map_err(|failure| failure.0.code())
+    let query: Result<ListQuery<Search>, _> = ListQuery::from_request_parts(&mut parts, &()).await;
+    LIST.read(&query.map_err(|failure| failure.0.code())?).map_err(|problem| problem.code())
 }
 
 #[tokio::test]
@@ -73,10 +83,10 @@ async fn limits_outside_1_to_200_are_errors_and_are_not_clamped() {
         assert_eq!(page(query).await.unwrap().limit, limit, "{query}");
     }
     for query in ["limit=0", "limit=201", "limit=-1", "limit=ten", "limit=1.0", "limit=99999999999"] {
-        assert_eq!(page(query).await, Err("invalid_limit"), "{query}");
+        assert_eq!(page(query).await.unwrap_err(), "invalid_limit", "{query}");
     }
     for query in ["limit=1&limit=2", "page=2", "q=%zz", "q=%ff"] {
-        assert_eq!(page(query).await, Err("invalid_query"), "{query}");
+        assert_eq!(page(query).await.unwrap_err(), "invalid_query", "{query}");
     }
 }
 
@@ -90,28 +100,30 @@ async fn a_list_reads_its_own_filters_beside_the_page() {
     #[derive(serde::Deserialize, Debug, PartialEq)]
     #[serde(deny_unknown_fields)]
     struct Filter {
+        q: Option<String>,
         status: Option<Status>,
         level: Option<u8>,
         #[serde(default)]
         deleted: bool,
     }
-    async fn read(query: &str) -> Result<Paged<Filter>, String> {
+    async fn read(query: &str) -> Result<ListQuery<Filter>, String> {
         let (mut parts, _) = request("GET", &format!("/users?{query}"), &[], "").into_parts();
-        let read = Paged::from_request_parts(&mut parts, &()).await;
+        let read = ListQuery::from_request_parts(&mut parts, &()).await;
         read.map_err(|failure| format!("{}: {}", failure.0.code(), failure.0.detail()))
     }
 
     let paged = read("limit=3&status=active&q=%E5%BC%A0+w&level=2&deleted=true").await.unwrap();
 
-    assert_eq!(paged.page, PageQuery { limit: 3, cursor: None, q: Some("张 w".to_owned()) });
-    assert_eq!(paged.filter, Filter { status: Some(Status::Active), level: Some(2), deleted: true });
+    let q = Some("张 w".to_owned());
+    assert_eq!(paged.own, Filter { q, status: Some(Status::Active), level: Some(2), deleted: true });
+    assert_eq!(LIST.read(&paged).unwrap().limit, 3);
     for (query, expected) in [
         ("level=300", "invalid_query: `level`: found `300`, expected a whole number from 0 to 255"),
         ("deleted=1", "invalid_query: `deleted`: found `1`, expected `true` or `false`"),
         ("status=gone", "invalid_query: `status`: unknown variant `gone`, expected `active`"),
         (
             "leve=1",
-            "invalid_query: `leve`: unknown field `leve`, expected one of `status`, `level`, `deleted`",
+            "invalid_query: `leve`: unknown field `leve`, expected one of `q`, `status`, `level`, `deleted`",
         ),
     ] {
         assert_eq!(read(query).await.unwrap_err(), expected);

@@ -1,6 +1,6 @@
 use base::{FieldError, Kind, Problem};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
-use web::PageQuery;
+use web::ListParams;
 use web::failure::describe;
 use web::openapi::{EditProblems, ProblemBody, Problems, WriteProblems};
 
@@ -21,10 +21,10 @@ fn the_usual_refusals_are_documented_with_the_problem_body() {
 }
 
 #[test]
-fn every_parameter_of_a_page_is_optional_and_bounded() {
-    let document = serde_json::to_value(PageQuery::into_params(|| None)).unwrap();
+fn every_parameter_of_a_list_is_optional_and_bounded() {
+    let document = serde_json::to_value(ListParams::into_params(|| None)).unwrap();
 
-    for (index, name) in ["limit", "cursor", "q"].into_iter().enumerate() {
+    for (index, name) in ["limit", "cursor", "sort", "filter", "fields", "count"].into_iter().enumerate() {
         assert_eq!(document[index]["name"], name);
         assert_eq!(document[index]["in"], "query");
         assert_eq!(document[index]["required"], false, "{name}");

@@ -1,12 +1,13 @@
 //! All SQL about the links of policies, except what decisions load.
 
-use ::store::{FromRow, Row, Rx, Sql};
+use ::store::{FromRow, ListColumn, Row, Rx, ScalarKind, Sql};
 use base::id::{PolicyId, TenantId};
 use policy::Effect;
 
-use super::{Link, LinkKind, Linked};
-use crate::policies::{effect_of, word};
-use crate::{Listing, Result, Tx};
+use super::{Link, LinkKind, Linked, PolicyLink};
+use crate::listing::Source;
+use crate::policies::{ORDER, effect_of, word};
+use crate::{Listed, Listing, Result, Tx};
 
 impl FromRow for Linked {
     fn from_row(row: &Row) -> ::store::Result<Self> {
@@ -125,30 +126,73 @@ pub(super) async fn remove(tx: &mut Tx, tenant: &TenantId, policy: &PolicyId, li
     Ok(tx.execute(sql.bind(tenant).bind(policy).bind(link.id())).await?)
 }
 
-/// The next links of a kind, by code or name.
+/// What lists of links are filtered and sorted by.
+pub(in crate::policies) const COLUMNS: &[ListColumn] = &[
+    ListColumn::of("id", "id", ScalarKind::Text),
+    ListColumn::of("name", "name", ScalarKind::Text),
+    ListColumn::nullable("effect", "effect", ScalarKind::Text),
+];
+
+/// A part of the links of a kind.
 pub(super) async fn page(
     rx: &mut Rx,
     tenant: &TenantId,
     policy: &PolicyId,
     kind: LinkKind,
     listing: &Listing,
-) -> Result<Vec<Linked>> {
-    let sql = Sql::new(match kind {
+) -> Result<Listed<Linked>> {
+    let from = Sql::new(match kind {
         LinkKind::Permission => {
-            "SELECT p.id, p.code AS name, l.effect FROM policy_permissions l \
+            " FROM (SELECT p.id, p.code AS name, l.effect FROM policy_permissions l \
              JOIN permissions p ON p.id = l.permission_id AND p.tenant_id = l.tenant_id \
-             WHERE l.tenant_id = $1 AND l.policy_id = $2 AND p.code > $3 ORDER BY p.code LIMIT $4"
+             WHERE l.tenant_id = $1 AND l.policy_id = $2) AS linked WHERE TRUE"
         }
         LinkKind::Global => {
-            "SELECT g.id, g.name, NULL AS effect FROM policy_global_permissions l \
+            " FROM (SELECT g.id, g.name, NULL AS effect FROM policy_global_permissions l \
              JOIN global_permissions g ON g.id = l.global_permission_id \
-             WHERE l.tenant_id = $1 AND l.policy_id = $2 AND g.name > $3 ORDER BY g.name LIMIT $4"
+             WHERE l.tenant_id = $1 AND l.policy_id = $2) AS linked WHERE TRUE"
         }
         LinkKind::Resource => {
-            "SELECT r.id, r.name, NULL AS effect FROM policy_resources l \
+            " FROM (SELECT r.id, r.name, NULL AS effect FROM policy_resources l \
              JOIN resources r ON r.id = l.resource_id AND r.tenant_id = l.tenant_id \
-             WHERE l.tenant_id = $1 AND l.policy_id = $2 AND r.name > $3 ORDER BY r.name LIMIT $4"
+             WHERE l.tenant_id = $1 AND l.policy_id = $2) AS linked WHERE TRUE"
         }
     });
-    Ok(rx.all(sql.bind(tenant).bind(policy).bind(listing.after()).bind(listing.limit())).await?)
+    let source = Source {
+        select: "SELECT id, name, effect",
+        from: from.bind(tenant).bind(policy),
+        columns: COLUMNS,
+        order: &ORDER,
+        id: "id",
+    };
+    source.read(rx, listing).await
+}
+
+impl FromRow for PolicyLink {
+    fn from_row(row: &Row) -> ::store::Result<Self> {
+        let kind: String = row.get("kind")?;
+        let kind = match kind.as_str() {
+            "permission" => LinkKind::Permission,
+            "global" => LinkKind::Global,
+            _ => LinkKind::Resource,
+        };
+        Ok(Self { policy_id: row.get("policy_id")?, kind, linked: Linked::from_row(row)? })
+    }
+}
+
+/// The links of all policies of the tenant.
+pub(super) async fn list_all(rx: &mut Rx, tenant: &TenantId, limit: i64) -> Result<Vec<PolicyLink>> {
+    let sql = Sql::new(
+        "SELECT policy_id, kind, id, name, effect FROM (\
+         SELECT l.policy_id, 'permission' AS kind, p.id, p.code AS name, l.effect FROM policy_permissions l \
+         JOIN permissions p ON p.id = l.permission_id AND p.tenant_id = l.tenant_id WHERE l.tenant_id = $1 \
+         UNION ALL \
+         SELECT l.policy_id, 'global' AS kind, g.id, g.name, NULL AS effect FROM policy_global_permissions l \
+         JOIN global_permissions g ON g.id = l.global_permission_id WHERE l.tenant_id = $1 \
+         UNION ALL \
+         SELECT l.policy_id, 'resource' AS kind, r.id, r.name, NULL AS effect FROM policy_resources l \
+         JOIN resources r ON r.id = l.resource_id AND r.tenant_id = l.tenant_id WHERE l.tenant_id = $1\
+         ) AS linked ORDER BY policy_id, kind, name LIMIT $2",
+    );
+    Ok(rx.all(sql.bind(tenant).bind(limit)).await?)
 }

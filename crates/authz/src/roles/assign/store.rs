@@ -1,11 +1,13 @@
 //! All SQL about who holds which role, except what decisions load.
 
+pub(in crate::roles) mod lists;
+
 use ::store::{FromRow, Row, Rx, Sql};
 use base::Timestamp;
 use base::id::{GroupId, Id, Noun, PrincipalId, RoleId, TenantId};
 
-use super::{Assignment, Held, Holder, Window};
-use crate::{Listing, Result, Tx};
+use super::{Held, Holder, ROLES_HELD_MAX, Window};
+use crate::{Result, Tx};
 
 impl FromRow for Window {
     fn from_row(row: &Row) -> ::store::Result<Self> {
@@ -154,62 +156,6 @@ pub(super) async fn list_held(rx: &mut Rx, tenant: &TenantId, principal: &Princi
     Ok(held)
 }
 
-/// The holder of an assignment as it is listed: `{kind}:{id}`, in this order.
-pub(super) const KINDS: [&str; 3] = ["client", "group", "user"];
-
-struct Of<const KIND: usize>(Assignment);
-
-impl<const KIND: usize> FromRow for Of<KIND> {
-    fn from_row(row: &Row) -> ::store::Result<Self> {
-        let kind = KINDS.get(KIND).copied().unwrap_or_default();
-        let holder = match kind {
-            "group" => Holder::Group(row.get("holder_id")?),
-            _ => Holder::Principal(row.get("holder_id")?),
-        };
-        let (assigned_at, assigned_by) = (row.get("assigned_at")?, row.find("assigned_by")?);
-        Ok(Self(Assignment { holder, kind, window: Window::from_row(row)?, assigned_at, assigned_by }))
-    }
-}
-
-/// The next holders of a role after this one, by kind and id.
-pub(super) async fn list_assignments(
-    rx: &mut Rx,
-    tenant: &TenantId,
-    role: &RoleId,
-    listing: &Listing,
-) -> Result<Vec<Assignment>> {
-    let (kind, id) = listing.after().split_once(':').unwrap_or_default();
-    let mut found = Vec::new();
-    for (place, name) in KINDS.iter().enumerate().filter(|(_, name)| **name >= kind) {
-        let left = listing.limit() - i64::try_from(found.len()).unwrap_or(i64::MAX);
-        if left <= 0 {
-            break;
-        }
-        let after = if *name == kind { id } else { "" };
-        let sql = Sql::new(match place {
-            0 => {
-                "SELECT client_id AS holder_id, valid_from, expires_at, assigned_at, assigned_by FROM client_roles \
-                 WHERE tenant_id = $1 AND role_id = $2 AND client_id > $3 ORDER BY client_id LIMIT $4"
-            }
-            1 => {
-                "SELECT group_id AS holder_id, valid_from, expires_at, assigned_at, assigned_by FROM group_roles \
-                 WHERE tenant_id = $1 AND role_id = $2 AND group_id > $3 ORDER BY group_id LIMIT $4"
-            }
-            _ => {
-                "SELECT user_id AS holder_id, valid_from, expires_at, assigned_at, assigned_by FROM user_roles \
-                 WHERE tenant_id = $1 AND role_id = $2 AND user_id > $3 ORDER BY user_id LIMIT $4"
-            }
-        });
-        let sql = sql.bind(tenant).bind(role).bind(after).bind(left);
-        match place {
-            0 => found.extend(rx.all::<Of<0>>(sql).await?.into_iter().map(|row| row.0)),
-            1 => found.extend(rx.all::<Of<1>>(sql).await?.into_iter().map(|row| row.0)),
-            _ => found.extend(rx.all::<Of<2>>(sql).await?.into_iter().map(|row| row.0)),
-        }
-    }
-    Ok(found)
-}
-
 /// When a holder has a role directly.
 pub(super) async fn find_window(
     rx: &mut Rx,
@@ -257,50 +203,55 @@ pub(super) async fn count_held(rx: &mut Rx, tenant: &TenantId, holder: &Holder) 
 
 /// Makes other changes of the tenant's decisions wait until this transaction ends. It is what every commit of
 /// such a change locks last, so that nobody waits in a ring.
-pub(super) async fn lock_decisions(tx: &mut Tx, tenant: &TenantId) -> Result<()> {
+pub(in crate::roles) async fn lock_decisions(tx: &mut Tx, tenant: &TenantId) -> Result<()> {
     let sql = Sql::new("UPDATE policy_versions SET version = version WHERE tenant_id = $1").bind(tenant);
     tx.execute(sql).await?;
     Ok(())
 }
 
-/// An active person who has the role of this code now and for good, directly or through a group.
-pub(super) async fn find_lasting_holder(
+/// People who have the role of code `$2` in tenant `$1` now, at `$3`, and for good, directly or through a
+/// group.
+const LASTING: &str = "SELECT p.id FROM principals p JOIN (\
+     SELECT ur.user_id AS id FROM user_roles ur JOIN roles r ON r.id = ur.role_id AND r.tenant_id = ur.tenant_id \
+     WHERE ur.tenant_id = $1 AND r.code = $2 AND ur.expires_at IS NULL \
+     AND (ur.valid_from IS NULL OR ur.valid_from <= $3) \
+     UNION \
+     SELECT gm.principal_id AS id FROM group_roles gr \
+     JOIN roles r ON r.id = gr.role_id AND r.tenant_id = gr.tenant_id \
+     JOIN group_members gm ON gm.group_id = gr.group_id AND gm.tenant_id = gr.tenant_id \
+     WHERE gr.tenant_id = $1 AND r.code = $2 AND gr.expires_at IS NULL AND gm.expires_at IS NULL \
+     AND (gr.valid_from IS NULL OR gr.valid_from <= $3) AND (gm.valid_from IS NULL OR gm.valid_from <= $3)\
+     ) held ON held.id = p.id WHERE p.tenant_id = $1 AND p.kind = 'user'";
+
+/// An active person who has the role of this code now and for good.
+pub(in crate::roles) async fn find_lasting_holder(
     rx: &mut Rx,
     tenant: &TenantId,
     code: &str,
     now: Timestamp,
 ) -> Result<Option<PrincipalId>> {
-    let sql = Sql::new(
-        "SELECT p.id FROM principals p JOIN (\
-         SELECT ur.user_id AS id FROM user_roles ur JOIN roles r ON r.id = ur.role_id AND r.tenant_id = ur.tenant_id \
-         WHERE ur.tenant_id = $1 AND r.code = $2 AND ur.expires_at IS NULL \
-         AND (ur.valid_from IS NULL OR ur.valid_from <= $3) \
-         UNION \
-         SELECT gm.principal_id AS id FROM group_roles gr \
-         JOIN roles r ON r.id = gr.role_id AND r.tenant_id = gr.tenant_id \
-         JOIN group_members gm ON gm.group_id = gr.group_id AND gm.tenant_id = gr.tenant_id \
-         WHERE gr.tenant_id = $1 AND r.code = $2 AND gr.expires_at IS NULL AND gm.expires_at IS NULL \
-         AND (gr.valid_from IS NULL OR gr.valid_from <= $3) AND (gm.valid_from IS NULL OR gm.valid_from <= $3)\
-         ) held ON held.id = p.id \
-         WHERE p.tenant_id = $1 AND p.kind = 'user' AND p.status = 'active' LIMIT 1",
-    )
-    .bind(tenant)
-    .bind(code)
-    .bind(now);
-    Ok(rx.optional(sql).await?)
+    let sql = Sql::new(LASTING).bind(tenant).bind(code).bind(now);
+    Ok(rx.optional(sql.push(" AND p.status = 'active' LIMIT 1")).await?)
 }
 
-/// The next roles of a group after this code.
-pub(super) async fn page_group(
+/// Whether a person, active or not, has the role of this code now and for good.
+pub(in crate::roles) async fn holds_lastingly(
     rx: &mut Rx,
     tenant: &TenantId,
-    group: &GroupId,
-    listing: &Listing,
-) -> Result<Vec<Held>> {
+    code: &str,
+    now: Timestamp,
+    id: &PrincipalId,
+) -> Result<bool> {
+    let sql = Sql::new(LASTING).bind(tenant).bind(code).bind(now).push(" AND p.id = ").value(id);
+    Ok(rx.optional::<PrincipalId>(sql).await?.is_some())
+}
+
+/// The roles of a group, by code.
+pub(super) async fn list_held_by_group(rx: &mut Rx, tenant: &TenantId, group: &GroupId) -> Result<Vec<Held>> {
     let sql = Sql::new(
         "SELECT gr.role_id, r.code, gr.valid_from, gr.expires_at, NULL AS member_from, NULL AS member_until, \
          gr.group_id FROM group_roles gr JOIN roles r ON r.id = gr.role_id AND r.tenant_id = gr.tenant_id \
-         WHERE gr.tenant_id = $1 AND gr.group_id = $2 AND r.code > $3 ORDER BY r.code LIMIT $4",
+         WHERE gr.tenant_id = $1 AND gr.group_id = $2 ORDER BY r.code LIMIT $3",
     );
-    Ok(rx.all(sql.bind(tenant).bind(group).bind(listing.after()).bind(listing.limit())).await?)
+    Ok(rx.all(sql.bind(tenant).bind(group).bind(ROLES_HELD_MAX)).await?)
 }

@@ -2,18 +2,21 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use base::Timestamp;
 use base::id::{ClientId, GroupId, RoleId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use web::list::{Attribute, Values};
 use web::openapi::{Problems, WriteProblems};
-use web::{Failure, Json, OptionalJson, Page, PageQuery, Path};
+use web::{Failure, List, ListParams, ListQuery, Listing, OptionalJson, Path};
 
 use super::RolePath;
-use crate::http::{List, Now, StateWord, WindowBody, at};
+use crate::http::{Asked, NoSearch, Now, StateWord, WindowBody, at};
 use crate::principals::PrincipalKind;
+use crate::roles::assign::{HELD_ORDER, HOLDER_ORDER};
 use crate::roles::{self, Assignment, HeldRole, Holder, NewAssignment};
 use crate::{Cx, Service};
 
@@ -146,51 +149,95 @@ struct GroupRolePath {
     role_id: RoleId,
 }
 
-/// Lists who holds a role directly, also those for whom it is over or has not begun.
+const HELD: &[Attribute] = &[
+    Attribute::both("role_code", Values::Text),
+    Attribute::both("valid_from", Values::Time),
+    Attribute::both("expires_at", Values::Time),
+    Attribute::filtered("role_id", Values::Text),
+    Attribute::filtered("group_id", Values::Text),
+];
+
+/// What the roles of a person are listed by.
+const USER_ROLES: List = List { name: "user roles", attributes: HELD, order: &HELD_ORDER };
+
+/// What the roles of a client are listed by.
+const CLIENT_ROLES: List = List { name: "client roles", attributes: HELD, order: &HELD_ORDER };
+
+/// What the roles of a group are listed by.
+const GROUP_ROLES: List = List { name: "group roles", attributes: HELD, order: &HELD_ORDER };
+
+/// What the holders of a role are listed by.
+const HOLDERS: List = List {
+    name: "role assignments",
+    attributes: &[
+        Attribute::both(
+            "holder_type",
+            Values::Word(&[("user", "user"), ("client", "client"), ("group", "group")]),
+        ),
+        Attribute::filtered("holder_id", Values::Text),
+        Attribute::filtered("valid_from", Values::Time),
+        Attribute::filtered("expires_at", Values::Time),
+        Attribute::filtered("assigned_at", Values::Time),
+        Attribute::filtered("assigned_by", Values::Text),
+    ],
+    order: &HOLDER_ORDER,
+};
+
+/// Lists who holds a role directly, by kind and id, also those for whom it is over or has not begun.
+///
+/// `sort` takes `holder_type`; `filter` also `holder_id`, `valid_from`, `expires_at`, `assigned_at` and
+/// `assigned_by`.
 #[utoipa::path(get, path = "/api/v1/roles/{role_id}/assignments", tag = "roles",
-    operation_id = "list_role_assignments", params(RolePath, PageQuery),
-    responses((status = 200, description = "A page of holders", body = inline(Page<AssignmentBody>)), Problems))]
+    operation_id = "list_role_assignments", params(RolePath, ListParams),
+    responses((status = 200, description = "A page of holders", body = inline(Listing<AssignmentBody>)), Problems))]
 async fn holders(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<RolePath>,
-    page: PageQuery,
-) -> Result<Json<Page<AssignmentBody>>, Failure> {
-    let list = List::unsearched(&service, &cx, &["role assignments", path.role_id.as_str()], page)?;
-    let listed = roles::list_holders(&cx, &path.role_id, &list.listing()?).await?;
-    Ok(list.page(at(listed, cx.now())))
+    query: ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
+    let id = path.role_id;
+    let asked = Asked::new::<_, AssignmentBody>(&service, &cx, &HOLDERS, Some(id.as_str()), &query)?;
+    let listed = roles::list_holders(&cx, &id, &asked.listing()?).await?;
+    asked.answer::<_, AssignmentBody>(at(listed, cx.now()))
 }
 
 /// Lists the roles of a person, held directly or through groups, also those that are over or have not begun.
+///
+/// `sort` and `filter` take `role_code`, `valid_from` and `expires_at`; `filter` also `role_id` and
+/// `group_id`.
 #[utoipa::path(get, path = "/api/v1/users/{user_id}/roles", tag = "roles", operation_id = "list_user_roles",
-    params(UserPath, PageQuery),
-    responses((status = 200, description = "A page of roles", body = inline(Page<HeldBody>)), Problems))]
+    params(UserPath, ListParams),
+    responses((status = 200, description = "A page of roles", body = inline(Listing<HeldBody>)), Problems))]
 async fn list_user_roles(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<UserPath>,
-    page: PageQuery,
-) -> Result<Json<Page<HeldBody>>, Failure> {
-    let list = List::unsearched(&service, &cx, &["user roles", path.user_id.as_str()], page)?;
+    query: ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
     let id = path.user_id.cast();
-    let listed = roles::list_roles_of(&cx, PrincipalKind::User, &id, &list.listing()?).await?;
-    Ok(list.page(at(listed, cx.now())))
+    let asked = Asked::new::<_, HeldBody>(&service, &cx, &USER_ROLES, Some(path.user_id.as_str()), &query)?;
+    let listed = roles::list_roles_of(&cx, PrincipalKind::User, &id, &asked.listing()?).await?;
+    asked.answer::<_, HeldBody>(at(listed, cx.now()))
 }
 
 /// Lists the roles of a client, held directly or through groups, also those that are over or have not begun.
+///
+/// `sort` and `filter` take `role_code`, `valid_from` and `expires_at`; `filter` also `role_id` and
+/// `group_id`.
 #[utoipa::path(get, path = "/api/v1/clients/{id}/roles", tag = "roles", operation_id = "list_client_roles",
-    params(ClientPath, PageQuery),
-    responses((status = 200, description = "A page of roles", body = inline(Page<HeldBody>)), Problems))]
+    params(ClientPath, ListParams),
+    responses((status = 200, description = "A page of roles", body = inline(Listing<HeldBody>)), Problems))]
 async fn list_client_roles(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<ClientPath>,
-    page: PageQuery,
-) -> Result<Json<Page<HeldBody>>, Failure> {
-    let list = List::unsearched(&service, &cx, &["client roles", path.id.as_str()], page)?;
+    query: ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
     let id = path.id.cast();
-    let listed = roles::list_roles_of(&cx, PrincipalKind::Client, &id, &list.listing()?).await?;
-    Ok(list.page(at(listed, cx.now())))
+    let asked = Asked::new::<_, HeldBody>(&service, &cx, &CLIENT_ROLES, Some(path.id.as_str()), &query)?;
+    let listed = roles::list_roles_of(&cx, PrincipalKind::Client, &id, &asked.listing()?).await?;
+    asked.answer::<_, HeldBody>(at(listed, cx.now()))
 }
 
 async fn put(
@@ -256,18 +303,22 @@ async fn unassign_client_role(cx: Cx, Path(path): Path<ClientRolePath>) -> Resul
 }
 
 /// Lists the roles of a group, also those that are over or have not begun.
+///
+/// `sort` and `filter` take `role_code`, `valid_from` and `expires_at`; `filter` also `role_id` and
+/// `group_id`.
 #[utoipa::path(get, path = "/api/v1/groups/{group_id}/roles", tag = "groups", operation_id = "list_group_roles",
-    params(GroupPath, PageQuery),
-    responses((status = 200, description = "A page of roles", body = inline(Page<HeldBody>)), Problems))]
+    params(GroupPath, ListParams),
+    responses((status = 200, description = "A page of roles", body = inline(Listing<HeldBody>)), Problems))]
 async fn list_group_roles(
     State(service): State<Service>,
     cx: Cx,
     Path(path): Path<GroupPath>,
-    page: PageQuery,
-) -> Result<Json<Page<HeldBody>>, Failure> {
-    let list = List::unsearched(&service, &cx, &["group roles", path.group_id.as_str()], page)?;
-    let listed = roles::list_roles_of_group(&cx, &path.group_id, &list.listing()?).await?;
-    Ok(list.page(at(listed, cx.now())))
+    query: ListQuery<NoSearch>,
+) -> Result<Response, Failure> {
+    let id = path.group_id;
+    let asked = Asked::new::<_, HeldBody>(&service, &cx, &GROUP_ROLES, Some(id.as_str()), &query)?;
+    let listed = roles::list_roles_of_group(&cx, &id, &asked.listing()?).await?;
+    asked.answer::<_, HeldBody>(at(listed, cx.now()))
 }
 
 /// Gives a role to all members of a group, or changes when it counts.
@@ -288,4 +339,19 @@ async fn assign_group_role(
     responses((status = 204, description = "The group does not have the role"), WriteProblems))]
 async fn unassign_group_role(cx: Cx, Path(path): Path<GroupRolePath>) -> Result<StatusCode, Failure> {
     take(&cx, None, &Holder::from(&path.group_id), &path.role_id).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::check_columns;
+    use crate::roles::assign::store::lists;
+
+    #[test]
+    fn every_attribute_that_the_lists_offer_has_a_column_of_its_kind() {
+        for list in [USER_ROLES, CLIENT_ROLES, GROUP_ROLES] {
+            check_columns(&list, lists::HELD, &HELD_ORDER);
+        }
+        check_columns(&HOLDERS, lists::HOLDERS, &HOLDER_ORDER);
+    }
 }
