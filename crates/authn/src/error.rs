@@ -50,6 +50,9 @@ pub enum Error {
     /// There is no such thing in this tenant.
     #[error("no such {0}")]
     NotFound(&'static str),
+    /// The directory refused or failed.
+    #[error(transparent)]
+    Directory(#[from] directory::Error),
     /// Authorization.
     #[error(transparent)]
     Authz(#[from] authz::Error),
@@ -120,6 +123,7 @@ impl From<Error> for Problem {
             Error::NotFound(noun) => {
                 Self::new(Kind::NotFound, "not_found", format!("there is no such {noun} here"))
             }
+            Error::Directory(error) => error.into(),
             Error::Authz(error) => error.into(),
             Error::Store(error) => error.into(),
             Error::Bug(problem) => problem,

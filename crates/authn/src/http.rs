@@ -3,17 +3,19 @@
 use authz::Cx;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{ETAG, LOCATION, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 use base::id::{SessionId, TenantId, UserId};
 use base::text::parse_username;
 use base::{Kind, Problem, Secret, Timestamp};
+use directory::tenants::http::{NewTenantBody, TenantBody};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::openapi::{Problems, WriteProblems};
-use web::{Failure, Json, Page, Path};
+use web::{Failure, Json, Page, Path, etag};
 
+use crate::passwords::Invited;
 use crate::{ListedSession, Service, sessions};
 
 /// The routes of the API.
@@ -29,7 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
 
 /// The routes of the platform.
 pub(crate) fn platform_routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new().routes(routes!(invite))
+    OpenApiRouter::new().routes(routes!(create_tenant)).routes(routes!(invite))
 }
 
 /// A tenant in the address.
@@ -237,6 +239,61 @@ async fn invite(
     let link = service.invite(&cx, &path.tenant_id, &username).await?;
     let answer = InvitationAnswer { recovery_url: link.url.expose().clone(), expires_at: link.expires_at };
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// A tenant that was just made.
+#[derive(serde::Serialize, ToSchema)]
+struct MadeTenant {
+    #[serde(flatten)]
+    tenant: TenantBody,
+    /// Its first administrator; null where none was named.
+    admin: Option<MadeAdmin>,
+}
+
+/// The first administrator of a new tenant, who chooses a password with the link.
+#[derive(serde::Serialize, ToSchema)]
+struct MadeAdmin {
+    id: String,
+    username: String,
+    /// The link, shown this once.
+    recovery_url: String,
+    /// Until when it is valid: a day. `…/recovery-links` gives another.
+    #[schema(value_type = String, format = DateTime)]
+    recovery_expires_at: Timestamp,
+}
+
+impl From<Invited> for MadeAdmin {
+    fn from(invited: Invited) -> Self {
+        Self {
+            id: invited.user.id.to_string(),
+            username: invited.user.username.as_str().to_owned(),
+            recovery_url: invited.link.url.expose().clone(),
+            recovery_expires_at: invited.link.expires_at,
+        }
+    }
+}
+
+/// Makes a tenant with its three roles, its 26 permissions and, where one is named, its first administrator,
+/// who gets a one-time link to choose a password.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tenants",
+    operation_id = "create_tenant",
+    tag = "tenants",
+    request_body = NewTenantBody,
+    responses((status = 201, description = "Made", body = MadeTenant), WriteProblems),
+)]
+async fn create_tenant(
+    State(service): State<Service>,
+    cx: Cx,
+    Json(body): Json<NewTenantBody>,
+) -> Result<Response, Failure> {
+    let (new, admin) = body.parse(&cx)?;
+    let (tenant, invited) = service.create_tenant(&cx, new, admin).await?;
+    let location = [(LOCATION, format!("/api/v1/tenants/{}", tenant.id))];
+    let tag = [(ETAG, etag(tenant.version))];
+    let made = MadeTenant { tenant: TenantBody::try_from(tenant)?, admin: invited.map(MadeAdmin::from) };
+    Ok((StatusCode::CREATED, location, tag, Json(made)).into_response())
 }
 
 /// Lists the caller's own active sessions, the newest first.

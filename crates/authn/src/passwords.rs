@@ -11,7 +11,7 @@ pub(crate) mod store;
 
 pub use hasher::{BadCandidate, COST_MIN, Candidate, PASSWORD_BYTES_MAX};
 pub use imported::{BadImport, ImportedHash, Scheme};
-pub use links::OneTimeLink;
+pub use links::{Invited, OneTimeLink};
 pub(crate) use rules::is_known_hash;
 pub use rules::{DEFAULT_ADMIN_PASSWORD, Weakness};
 

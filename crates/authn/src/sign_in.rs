@@ -37,8 +37,10 @@ pub struct Attempt {
 impl Service {
     /// Signs a person in and begins a session.
     ///
-    /// Fails with [`Error::BadCredentials`], [`Error::TooManyAttempts`] and [`Error::Busy`].
+    /// Fails with [`Error::BadCredentials`], [`Error::TooManyAttempts`] and [`Error::Busy`]; where the tenant is
+    /// switched off, before anything of the attempt is looked at.
     pub async fn sign_in(&self, cx: &Cx, attempt: Attempt) -> Result<Begun> {
+        cx.refuse_disabled().await?;
         let tenant = cx.tenant()?.clone();
         let target = Target::all("session").name(Some(tenant.id.as_str()));
         // What can be nobody's name is looked for all the same, under a key that nobody has.
@@ -74,7 +76,7 @@ impl Service {
             );
             verified = false;
         }
-        let may = verified && tenant.active && account.as_ref().is_some_and(|a| a.active);
+        let may = verified && account.as_ref().is_some_and(|a| a.active);
         let Some(account) = account.as_ref().filter(|_| may) else {
             self.refuse(cx, account.as_ref()).await;
             return Err(Error::BadCredentials);

@@ -50,6 +50,7 @@ struct Inner {
     public_url: String,
     deletion_hold_seconds: i64,
     tenants: tenants::Cache,
+    calls: tenants::Calls,
 }
 
 impl Service {
@@ -63,7 +64,8 @@ impl Service {
         let cursors = CursorKey::new(*kms.derive("directory cursors 1").expose());
         let public_url = public_url.trim_end_matches('/').to_owned();
         let tenants = tenants::Cache::new();
-        Self(Arc::new(Inner { core, cursors, public_url, deletion_hold_seconds, tenants }))
+        let calls = tenants::Calls::default();
+        Self(Arc::new(Inner { core, cursors, public_url, deletion_hold_seconds, tenants, calls }))
     }
 
     /// The public URL, without a slash at the end.

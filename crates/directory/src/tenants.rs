@@ -2,8 +2,9 @@
 
 pub mod billing;
 mod cache;
+mod calls;
 pub mod deletion;
-pub(crate) mod http;
+pub mod http;
 pub mod purge;
 mod status;
 mod store;
@@ -20,6 +21,7 @@ use web::{Field, IfMatch};
 
 pub use billing::Billing;
 pub(crate) use cache::Cache;
+pub(crate) use calls::Calls;
 pub use deletion::{Deletion, Hold};
 pub use purge::{PurgeReport, purge_due};
 pub use status::{TenantStatus, TenantStatusChange, change_tenant_status};
@@ -27,7 +29,7 @@ pub use status::{TenantStatus, TenantStatusChange, change_tenant_status};
 use crate::config::TenantConfig;
 use crate::fields::Fields;
 use crate::platforms;
-use crate::users::{self, NewUser};
+use crate::users::{self, NewUser, User};
 use crate::{Error, Result, Service};
 
 /// The longest name of a tenant, in characters.
@@ -88,9 +90,9 @@ pub struct Tenant {
     pub config: Value,
     /// Its people, deleted ones excepted. The database keeps this number, whoever writes.
     pub user_count: i64,
-    /// The bytes of its files. Nothing counts them yet: 0.
+    /// The bytes of its files. It keeps none before there is a file service: 0.
     pub storage_used_bytes: i64,
-    /// The calls of its API. Nothing counts them yet: 0.
+    /// The calls of its API, as far as the nodes have written them down.
     pub api_calls_count: i64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -170,32 +172,48 @@ pub struct TenantQuery {
 }
 
 impl Service {
-    /// Makes a tenant with its three roles and 26 permissions and, where one is given, its first
-    /// administrator (Super Admin, who must choose a password first), all in one transaction.
+    /// Prepares a tenant and, where one is given, its first administrator: asks for all that is then done
+    /// inside the tenant, before there is a transaction.
     ///
-    /// Fails with [`Error::Taken`] (code or name) and [`Error::Invalid`].
-    pub async fn create_tenant(&self, cx: &Cx, new: NewTenant, admin: Option<NewUser>) -> Result<Tenant> {
-        let permit = cx.authorize(Action::PlatformTenantCreate, &Target::all("tenant")).await?;
+    /// Fails with [`Error::Invalid`], and where the caller may not add people to tenants of others.
+    pub async fn draft_tenant(
+        &self,
+        cx: &Cx,
+        new: NewTenant,
+        admin: Option<NewUser>,
+    ) -> Result<TenantDraft<'_>> {
         check_code(&new.code)?;
         let draft = Draft { id: cx.fresh_id(), new, public_url: self.public_url(), fixed: false };
-        let inside = match admin {
+        let admin = match admin {
             Some(admin) => {
                 let inside = cx.enter(Arc::new(draft.to_ref())).await?;
                 let permit = inside.authorize(Action::UserCreate, &Target::all("user")).await?;
-                Some((inside, permit, NewUser { must_change_password: true, ..admin }))
+                let new = NewUser { must_change_password: true, ..admin };
+                Some(FirstAdmin { inside, permit, new })
             }
             None => None,
         };
+        Ok(TenantDraft { draft, admin })
+    }
 
-        let mut tx = cx.write(&permit).await?;
-        let tenant = insert_in(cx, &mut tx, &permit, draft).await?;
-        if let Some((inside, permit, admin)) = inside {
-            let added = users::insert_in(&inside, &mut tx, &permit, admin).await;
-            let user = added.map_err(|e| e.below("/admin"))?;
-            users::give_role_in(&inside, &mut tx, &permit, &user.id, roles::SUPER_ADMIN).await?;
-        }
-        tx.commit().await?;
-        Ok(tenant)
+    /// Makes a tenant with its three roles and 26 permissions and, where the draft has one, its first
+    /// administrator: Super Admin, who must choose a password first.
+    ///
+    /// Fails with [`Error::Taken`] (code or name) and [`Error::Invalid`].
+    pub async fn create_drafted_in(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx,
+        permit: &Permit,
+        drafted: TenantDraft<'_>,
+    ) -> Result<(Tenant, Option<User>)> {
+        let TenantDraft { draft, admin } = drafted;
+        let tenant = insert_in(cx, tx, permit, draft).await?;
+        let Some(FirstAdmin { inside, permit, new }) = admin else { return Ok((tenant, None)) };
+        let added = users::insert_in(&inside, tx, &permit, new).await;
+        let user = added.map_err(|e| e.below("/admin"))?;
+        users::give_role_in(&inside, tx, &permit, &user.id, roles::SUPER_ADMIN).await?;
+        Ok((tenant, Some(user)))
     }
 
     /// Makes a tenant with its three roles and 26 permissions.
@@ -216,6 +234,27 @@ impl Service {
             Draft { id: cx.fresh_id(), new, public_url: self.public_url(), fixed: false },
         )
         .await
+    }
+}
+
+/// A tenant about to be made, with what was asked for it.
+pub struct TenantDraft<'a> {
+    draft: Draft<'a>,
+    admin: Option<FirstAdmin>,
+}
+
+/// The first administrator of a tenant about to be made.
+struct FirstAdmin {
+    /// A context inside the tenant as it will be.
+    inside: Cx,
+    permit: Permit,
+    new: NewUser,
+}
+
+impl TenantDraft<'_> {
+    /// A context inside the tenant as it will be, for what else is done there; none without an administrator.
+    pub fn inside(&self) -> Option<&Cx> {
+        self.admin.as_ref().map(|admin| &admin.inside)
     }
 }
 

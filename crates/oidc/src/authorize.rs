@@ -59,7 +59,7 @@ impl Service {
         let refused = || OAuthError::new(ErrorCode::InvalidClient, "the application is unknown or disabled");
         let client = client.filter(|c| c.status == ClientStatus::Active).ok_or_else(refused)?;
         if !cx.tenant()?.active {
-            return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "this tenant is not active").into());
+            return Err(OAuthError::tenant_disabled().into());
         }
         if !client.matches_redirect(&addressed.redirect_uri) {
             return Err(
@@ -133,6 +133,7 @@ impl Service {
         match self.read_hint(cx.tenant()?, hint).await {
             Ok(read) if read.client_id == client.client_id => Ok(Some(read.subject)),
             Ok(_) | Err(BearerError::Invalid) => Err(refused().into()),
+            Err(BearerError::Disabled) => Err(OAuthError::tenant_disabled().into()),
             Err(BearerError::Failed(problem)) => Err(problem.into()),
         }
     }

@@ -33,6 +33,9 @@ pub enum BearerError {
     /// The token is malformed, forged, expired, revoked, of another tenant, or of nobody who may act.
     #[error("the access token is invalid, expired or revoked")]
     Invalid,
+    /// The tenant is switched off.
+    #[error("the tenant is switched off")]
+    Disabled,
     /// It could not be judged.
     #[error("{0}")]
     Failed(Problem),
@@ -46,6 +49,7 @@ impl From<BearerError> for Problem {
                 "invalid_token",
                 "the access token is invalid, expired or revoked; get another one",
             ),
+            BearerError::Disabled => authz::Error::TenantDisabled.into(),
             BearerError::Failed(problem) => problem,
         }
     }
@@ -89,7 +93,8 @@ impl Service {
     /// The tenant and the actor that an access token stands for; the tenant is the one given, or that of
     /// the token's issuer.
     ///
-    /// Fails with [`BearerError::Invalid`] for any token that is not worth anything here and now.
+    /// Fails with [`BearerError::Invalid`] for any token that is not worth anything here and now, and with
+    /// [`BearerError::Disabled`] where the tenant is switched off.
     pub async fn bearer_actor(
         &self,
         tenant: Option<&Arc<TenantRef>>,
@@ -121,7 +126,7 @@ impl Service {
             let again = Box::pin(self.recheck(&known)).await;
             match &again {
                 Ok(bearer) => self.0.bearers.0.insert(key, bearer.clone()),
-                Err(BearerError::Invalid) => drop(self.0.bearers.0.remove(&key)),
+                Err(BearerError::Invalid | BearerError::Disabled) => drop(self.0.bearers.0.remove(&key)),
                 Err(BearerError::Failed(_)) => {}
             }
             return again;
@@ -193,7 +198,7 @@ impl Service {
         client_name: String,
     ) -> Result<Arc<Bearer>, BearerError> {
         if !tenant.active {
-            return Err(BearerError::Invalid);
+            return Err(BearerError::Disabled);
         }
         let cx = self.core().system(Place::Tenant(tenant.clone()));
         // INVARIANT: the version is read before the row: what changes in between is seen at the next use.

@@ -53,11 +53,14 @@ pub struct TokenAnswer {
 impl Service {
     /// Finds the client that a request presents and checks that it is that client.
     ///
-    /// Fails with `invalid_client`, the same for every reason, or with 429 or 503 where the secret was not
+    /// Fails with `access_denied` for everybody where the tenant is switched off, with `invalid_client`, the same for every reason, or with 429 or 503 where the secret was not
     /// looked at. Refusals are counted: nobody has proved to be anybody, and whoever
     /// guesses must not fill the log.
     pub(crate) async fn authenticate(&self, cx: &Cx, presented: &Presented) -> Result<Arc<Client>> {
         let tenant = cx.tenant()?.clone();
+        if cx.refuse_disabled().await.is_err() {
+            return Err(OAuthError::tenant_disabled().into());
+        }
         let Some(client) = self.find_by_name(cx, &presented.client_id).await? else {
             cx.count(Event::denied("client.refused", Target::all("client").name(Some(tenant.id.as_str()))))
                 .await;
@@ -65,7 +68,7 @@ impl Service {
         };
         let method_fits = client.methods.iter().any(|method| method == presented.method);
         let proven = match (&client.secret_hash, &presented.secret) {
-            _ if !method_fits || client.status != ClientStatus::Active || !tenant.active => false,
+            _ if !method_fits || client.status != ClientStatus::Active => false,
             (Some(hash), Some(secret)) => self.secrets().verify(cx, &client.id, secret, hash).await?,
             (None, None) => true,
             _ => false,

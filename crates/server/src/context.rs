@@ -85,6 +85,12 @@ async fn context(services: &Services, request: &Parts) -> Result<Option<Cx>, Res
     };
     let surface = surface(request.uri.path());
     let api = matches!(surface, Surface::TenantApi(_) | Surface::PlatformApi);
+    let context = RequestContext {
+        request_id: Some(info.request_id.clone()),
+        client_address: Some(info.client_address),
+        user_agent: info.user_agent.clone(),
+        started: info.started,
+    };
     let (place, actor) = match surface {
         Surface::Open => return Ok(None),
         Surface::TenantPages(code) => {
@@ -94,21 +100,21 @@ async fn context(services: &Services, request: &Parts) -> Result<Option<Cx>, Res
         }
         Surface::TenantApi(code) => {
             let tenant = tenant(services, code).await?;
+            if !tenant.active {
+                return Err(disabled(services, tenant, context).await);
+            }
             let actor = caller(services, Some(&tenant), request).await?;
             (Place::Tenant(tenant), actor)
         }
         Surface::PlatformApi => (Place::Platform, caller(services, None, request).await?),
     };
-    let context = RequestContext {
-        request_id: Some(info.request_id.clone()),
-        client_address: Some(info.client_address),
-        user_agent: info.user_agent.clone(),
-        started: info.started,
-    };
     let cx = Cx::new(services.core.clone(), place, actor, context);
     // INVARIANT: nothing of the API is open to nobody, and no body is read before it is known who calls.
     if api {
         cx.refuse_nobody().await.map_err(|e| Failure::from(e).into_response())?;
+        if let Place::Tenant(tenant) = cx.place() {
+            services.directory.count_call(&tenant.id);
+        }
     }
     Ok(Some(cx))
 }
@@ -121,6 +127,15 @@ async fn tenant(services: &Services, code: &str) -> Result<Arc<TenantRef>, Respo
             Err(Failure(problem).into_response())
         }
         Err(error) => Err(Failure::from(error).into_response()),
+    }
+}
+
+/// The same answer for everybody, with whatever credentials, in a tenant that is switched off.
+async fn disabled(services: &Services, tenant: Arc<TenantRef>, context: RequestContext) -> Response {
+    let cx = Cx::new(services.core.clone(), Place::Tenant(tenant), Actor::Anonymous, context);
+    match cx.refuse_disabled().await {
+        Err(error) => Failure::from(error).into_response(),
+        Ok(()) => Failure(base::bug!("a tenant that is switched off lets somebody in")).into_response(),
     }
 }
 

@@ -88,6 +88,7 @@ pub(crate) async fn work(services: Services, mut stopped: watch::Receiver<bool>)
             _ = stopped.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(jittered(PASS_EVERY, services.core.random())) => {}
         }
+        note_calls(&services).await;
         let lead = match store::upkeep::lead(services.core.store()).await {
             Ok(Some(lead)) => lead,
             Ok(None) => continue,
@@ -110,6 +111,16 @@ pub(crate) async fn work(services: Services, mut stopped: watch::Receiver<bool>)
             }
         }
         drop(lead);
+    }
+}
+
+/// Writes down the calls that this node has counted: every node its own, whoever leads.
+pub(crate) async fn note_calls(services: &Services) {
+    if let Err(error) = services.directory.write_calls().await {
+        tracing::warn!(
+            ?error,
+            "the calls of tenants could not be written down; they are kept for the next pass"
+        );
     }
 }
 

@@ -72,6 +72,7 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
     // A database that is away must not keep the process from ending.
     let closing = async {
         services.core.flush_audit().await;
+        maintenance::note_calls(&services).await;
         services.core.store().close().await;
     };
     if tokio::time::timeout(CLOSE_MAX, closing).await.is_err() {

@@ -217,6 +217,9 @@ impl Visit {
                 retry_after_seconds: Some(retry_after_seconds),
             },
             Error::BadCredentials => Refused::new(StatusCode::UNAUTHORIZED, w.bad_credentials),
+            Error::Authz(authz::Error::TenantDisabled) => {
+                Refused::new(StatusCode::FORBIDDEN, w.tenant_disabled)
+            }
             Error::WrongCurrentPassword => Refused::new(StatusCode::UNPROCESSABLE_ENTITY, w.wrong_current),
             Error::BadLink => Refused::new(StatusCode::NOT_FOUND, w.bad_link),
             Error::Changed => Refused::new(StatusCode::CONFLICT, w.changed_meanwhile),

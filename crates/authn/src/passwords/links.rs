@@ -1,9 +1,10 @@
 //! One-time links with which a person chooses a password without knowing the old one.
 
-use authz::{Action, Cx, Event, Permit, Purpose, Target};
+use authz::{Action, Cx, Event, Permit, Purpose, Target, Tx};
 use base::id::{TenantId, UserId};
 use base::text::Username;
 use base::{Secret, Timestamp};
+use directory::{NewTenant, NewUser, Tenant, User};
 
 use super::{Change, replace_in, store};
 use crate::sessions::own_id;
@@ -25,6 +26,15 @@ pub struct OneTimeLink {
     pub url: Secret<String>,
     /// Until when it is valid.
     pub expires_at: Timestamp,
+}
+
+/// The first administrator of a new tenant.
+#[derive(Debug)]
+pub struct Invited {
+    /// The person.
+    pub user: User,
+    /// With which they choose a password.
+    pub link: OneTimeLink,
 }
 
 impl Service {
@@ -71,9 +81,58 @@ impl Service {
         self.make_link(&inside, &permit, &account.id, INVITATION_SECONDS, INVITATION).await
     }
 
+    /// Makes a tenant with its three roles and 26 permissions and, where one is given, its first
+    /// administrator with a link to choose a password, valid for a day: all in one transaction.
+    ///
+    /// Fails with [`Error::Directory`]: the code or the name is taken, or something is wrong.
+    pub async fn create_tenant(
+        &self,
+        cx: &Cx,
+        new: NewTenant,
+        admin: Option<NewUser>,
+    ) -> Result<(Tenant, Option<Invited>)> {
+        let permit = cx.authorize(Action::PlatformTenantCreate, &Target::all("tenant")).await?;
+        let draft = self.directory().draft_tenant(cx, new, admin).await?;
+        let inside = match draft.inside() {
+            Some(inside) => {
+                let permit = inside.authorize(Action::UserResetPassword, &Target::all("user")).await?;
+                Some((inside.clone(), permit))
+            }
+            None => None,
+        };
+
+        let mut tx = cx.write(&permit).await?;
+        let (tenant, user) = self.directory().create_drafted_in(cx, &mut tx, &permit, draft).await?;
+        let invited = match (inside, user) {
+            (Some((inside, permit)), Some(user)) => {
+                let (ttl, purpose) = (INVITATION_SECONDS, INVITATION);
+                let link = self.make_link_in(&inside, &mut tx, &permit, &user.id, ttl, purpose).await?;
+                Some(Invited { user, link })
+            }
+            _ => None,
+        };
+        tx.commit().await?;
+        Ok((tenant, invited))
+    }
+
     async fn make_link(
         &self,
         cx: &Cx,
+        permit: &Permit,
+        user_id: &UserId,
+        ttl_seconds: i64,
+        purpose: &'static str,
+    ) -> Result<OneTimeLink> {
+        let mut tx = cx.write(permit).await?;
+        let link = self.make_link_in(cx, &mut tx, permit, user_id, ttl_seconds, purpose).await?;
+        tx.commit().await?;
+        Ok(link)
+    }
+
+    async fn make_link_in(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx,
         permit: &Permit,
         user_id: &UserId,
         ttl_seconds: i64,
@@ -83,37 +142,37 @@ impl Service {
         let now = cx.now();
         let expires_at = now.plus_seconds(ttl_seconds);
         let token = Secret::new(cx.fresh_token());
-        let mut tx = cx.write(permit).await?;
-        let account = store::find(&mut tx, &tenant.id, user_id).await?.ok_or(Error::NotFound("user"))?;
+        let account = store::find(tx, &tenant.id, user_id).await?.ok_or(Error::NotFound("user"))?;
         if purpose == INVITATION && account.password_set {
             return Err(Error::PasswordSet);
         }
-        store::void_links(&mut tx, &tenant.id, user_id, now).await?;
+        store::void_links(tx, &tenant.id, user_id, now).await?;
         let link = store::NewLink {
             id: cx.fresh_id::<base::id::Token>().to_string(),
             digest: self.link_digest(token.expose()),
             expires_at,
             purpose,
         };
-        store::insert_link(&mut tx, &tenant.id, user_id, &link, now).await?;
+        store::insert_link(tx, &tenant.id, user_id, &link, now).await?;
         let name = Target::member(user_id).name(Some(tenant.id.as_str()));
         let details = serde_json::json!({ "purpose": purpose, "expires_at": expires_at.to_string() });
         let event = Event::done("recovery_link.created", name).details(details);
         tx.record(permit, event.about_user(user_id, Some(&account.username)));
-        tx.commit().await?;
         let url = Secret::new(format!("{}/recover?token={}", tenant.issuer, token.expose()));
         Ok(OneTimeLink { url, expires_at })
     }
 
-    /// Says whose link it is, without using it up. Fails with [`Error::BadLink`].
+    /// Says whose link it is, without using it up. Fails with [`Error::BadLink`], and where the tenant is
+    /// switched off.
     pub(crate) async fn look_at_link(&self, cx: &Cx, token: &str) -> Result<super::Account> {
+        cx.refuse_disabled().await?;
         let tenant = cx.tenant()?.clone();
         let permit = cx.purpose(Purpose::Resolve);
         let mut rx = cx.read(&permit).await?;
         let user = store::link_owner(&mut rx, &tenant.id, &self.link_digest(token), cx.now()).await?;
         let user = user.ok_or(Error::BadLink)?;
         let account = store::find(&mut rx, &tenant.id, &user).await?;
-        account.filter(|account| account.active && tenant.active).ok_or(Error::BadLink)
+        account.filter(|account| account.active).ok_or(Error::BadLink)
     }
 
     /// Sets the password that a person chose with a link, and uses the link up: of any number of

@@ -1,8 +1,8 @@
-//! Routes, request and response types of tenants.
+//! Routes, request and response types of tenants. `POST /tenants` is with those who make one-time links.
 
 use authz::Cx;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use base::Timestamp;
 use base::id::{PlatformId, TenantId};
@@ -21,6 +21,7 @@ use super::{
     deletion,
 };
 use crate::config::TenantConfig;
+use crate::users::NewUser;
 use crate::users::http::{NewUserBody, search_key};
 use crate::{Error, Service};
 
@@ -35,7 +36,7 @@ pub(crate) fn tenant_routes() -> OpenApiRouter<Service> {
 /// The routes of the platform.
 pub(crate) fn platform_routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
-        .routes(routes!(list, create))
+        .routes(routes!(list))
         .routes(routes!(read, update))
         .routes(routes!(read_config, update_config))
         .routes(routes!(suspend))
@@ -48,7 +49,7 @@ pub(crate) fn platform_routes() -> OpenApiRouter<Service> {
 /// A tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Tenant)]
-pub(crate) struct TenantBody {
+pub struct TenantBody {
     id: String,
     platform_id: String,
     /// As it stands in addresses; never changes.
@@ -65,9 +66,9 @@ pub(crate) struct TenantBody {
     config: TenantConfig,
     /// Its people, deleted ones excepted.
     user_count: i64,
-    /// The bytes of its files; 0 as long as nothing counts them.
+    /// The bytes of its files; 0 until there is a file service.
     storage_used_bytes: i64,
-    /// The calls of its API; 0 as long as nothing counts them.
+    /// The calls of its API so far, up to about a minute ago.
     api_calls_count: i64,
     /// That it is deleted; only on the platform.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,7 +189,7 @@ fn tagged_config(tenant: &Tenant) -> Result<Tagged<TenantConfig>, Failure> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewTenant)]
-pub(crate) struct NewTenantBody {
+pub struct NewTenantBody {
     /// 2 to 40 characters of `a-z`, `0-9` and `-`; never changes.
     code: String,
     /// 1 to 128 characters, unique.
@@ -204,10 +205,24 @@ pub(crate) struct NewTenantBody {
     /// The domain of its organisation, in lower case.
     #[serde(default)]
     domain: Option<String>,
-    /// The first administrator, with the role Super Admin and no password yet: `…/recovery-links` gives a link
+    /// The first administrator, with the role Super Admin and no password yet: the answer has a one-time link
     /// to choose one.
     #[serde(default)]
     admin: Option<NewUserBody>,
+}
+
+impl NewTenantBody {
+    /// The tenant and the administrator that the body describes. Fails with [`Error::Invalid`].
+    pub fn parse(self, cx: &Cx) -> Result<(NewTenant, Option<NewUser>), Error> {
+        let admin = self.admin.map(|admin| admin.parse(cx)).transpose().map_err(|e| e.below("/admin"))?;
+        let new = NewTenant {
+            config: self.config.unwrap_or_else(|| json!({})),
+            platform: self.platform_id,
+            domain: self.domain,
+            ..NewTenant::new(self.code, self.name)
+        };
+        Ok((new, admin))
+    }
 }
 
 /// A merge patch (RFC 7396) over a tenant.
@@ -311,30 +326,6 @@ async fn list(
     let next = found.next.as_ref().map(|position| ask.seal(service.cursors(), &scope, position));
     let items = found.items.into_iter().map(TenantBody::try_from).collect::<Result<_, _>>()?;
     ask.answer(Listing { items, next, count })
-}
-
-/// Makes a tenant with its three roles, its 26 permissions and, where one is named, its first administrator.
-#[utoipa::path(post, path = "/api/v1/tenants", tag = "tenants", operation_id = "create_tenant",
-    request_body = NewTenantBody,
-    responses((status = 201, description = "Made", body = TenantBody), WriteProblems))]
-async fn create(
-    State(service): State<Service>,
-    cx: Cx,
-    Json(body): Json<NewTenantBody>,
-) -> Result<(StatusCode, HeaderMap, Tagged<TenantBody>), Failure> {
-    let admin = body.admin.map(|admin| admin.parse(&cx)).transpose().map_err(|e| e.below("/admin"))?;
-    let new = NewTenant {
-        config: body.config.unwrap_or_else(|| json!({})),
-        platform: body.platform_id,
-        domain: body.domain,
-        ..NewTenant::new(body.code, body.name)
-    };
-    let tenant = service.create_tenant(&cx, new, admin).await?;
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_str(&format!("/api/v1/tenants/{}", tenant.id)) {
-        headers.insert(HeaderName::from_static("location"), value);
-    }
-    Ok((StatusCode::CREATED, headers, tagged(tenant)?))
 }
 
 /// Reads a tenant.

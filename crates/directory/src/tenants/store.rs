@@ -294,3 +294,10 @@ pub(super) async fn account_number_is_taken(rx: &mut Rx, number: &str) -> store:
     );
     Ok(rx.one::<i64>(sql.bind(number)).await? > 0)
 }
+
+/// Adds to the count of a tenant's calls; nothing happens if it is gone.
+pub(super) async fn add_calls(tx: &mut Tx, id: &TenantId, calls: i64) -> Result<()> {
+    let sql = Sql::new("UPDATE tenants SET api_calls_count = api_calls_count + $2 WHERE id = $1");
+    tx.execute(sql.bind(id).bind(calls)).await?;
+    Ok(())
+}

@@ -4,13 +4,21 @@ use ::store::search::Terms;
 use authz::{Action, Cx, Rx, Target};
 use base::id::TenantId;
 use base::query::{Direction, Filter, Position, SortKey};
+use base::{Kind, Problem};
 use web::list::Count;
 
 use super::{User, UserStatus, store};
-use crate::Result;
+use crate::{Error, Result};
 
 /// The order where nobody says another one: by folded user name.
 pub(super) const ORDER: [SortKey; 1] = [SortKey { attribute: "username", direction: Direction::Ascending }];
+
+/// The first attributes of orders that an index serves, in a tenant of whatever size.
+const INDEXED: [&str; 2] = ["username", "created_at"];
+
+/// People of a tenant whom a list sorts by anything else. An index for each such order would cost every
+/// sign-in and every change a write more, and each person some 100 bytes: docs/database.md.
+const SORTED_MAX: i64 = 100_000;
 
 /// Which people to list.
 #[derive(Debug, Clone)]
@@ -52,10 +60,13 @@ pub struct UserList {
 }
 
 /// People of the caller's tenant, page by page. Whom the caller may not read is left out.
+///
+/// Fails with 400 `invalid_sort` for an order that no index serves in a tenant of more than 100,000.
 pub async fn list_users(cx: &Cx, query: &UserQuery) -> Result<UserList> {
     let permit = cx.authorize(Action::UserRead, &Target::all("user")).await?;
     let mut rx = cx.read(&permit).await?;
     let tenant = permit.own_tenant()?;
+    refuse_costly(&mut rx, tenant, query).await?;
     let scanned = store::list(&mut rx, tenant, query).await?;
     let count = match query.count.filter(|_| query.terms.is_none()) {
         Some(how) => Some(store::count(&mut rx, tenant, query, how).await?),
@@ -69,6 +80,24 @@ pub async fn list_users(cx: &Cx, query: &UserQuery) -> Result<UserList> {
         }
     }
     Ok(UserList { items, next: scanned.next, count })
+}
+
+/// Refuses an order for which all people of a large tenant would be sorted for every page.
+async fn refuse_costly(rx: &mut Rx, tenant: &TenantId, query: &UserQuery) -> Result<()> {
+    let Some(first) = query.order.first().map(|key| key.attribute) else { return Ok(()) };
+    if query.terms.is_some() || INDEXED.contains(&first) {
+        return Ok(());
+    }
+    let people = crate::tenants::find(rx, tenant).await?.map_or(0, |tenant| tenant.user_count);
+    if people <= SORTED_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "found `{first}`, and this tenant has {people} people; `sort` begins with `{}` in a tenant of more than \
+         {SORTED_MAX}",
+        INDEXED.join("` or `")
+    );
+    Err(Error::Refused(Problem::new(Kind::Malformed, "invalid_sort", detail)))
 }
 
 /// People of a tenant, page by page, for verbs that already hold a permit for all of them.

@@ -20,6 +20,15 @@ async fn a_new_tenant_has_three_roles_26_permissions_and_its_administrator() {
         assert_eq!(made.body["config"]["password_policy"]["min_length"], 12);
         assert_eq!(made.body["config"]["password_policy"]["history_count"], 5);
         assert_eq!(made.body["account_number"].as_str().unwrap().len(), 12);
+        assert_eq!(made.body["admin"]["username"], "hank");
+        let link = made.body["admin"]["recovery_url"].as_str().unwrap();
+        assert!(link.starts_with("https://id.test/t/globex/recover?token="), "{link}");
+        assert!(made.etag().starts_with("\"v"));
+        let stored: String = world.one(Sql::new("SELECT token FROM password_reset_tokens")).await;
+        assert!(!link.contains(&stored), "the database holds a digest only");
+        for (event, count) in [("tenant.created", 3), ("user.created", 4), ("recovery_link.created", 2)] {
+            assert_eq!(world.events(event).await, count, "{event}");
+        }
         for (sql, expected) in [
             ("SELECT COUNT(*) FROM roles WHERE tenant_id = $1", 3),
             ("SELECT COUNT(*) FROM permissions WHERE tenant_id = $1", 26),
@@ -65,6 +74,9 @@ async fn a_tenant_that_fails_leaves_nothing_behind() {
         assert_eq!(answer.pointers(), ["/admin/email"]);
         let after: i64 = world.one(Sql::new("SELECT COUNT(*) FROM permissions")).await;
         assert_eq!(before, after, "{:?}", world.backend());
+        let plain = json!({"code": "plain", "name": "Plain"});
+        let plain = world.post(&world.platform(), "/api/v1/tenants", plain).await.ok();
+        assert_eq!(plain.body["admin"], serde_json::Value::Null);
         assert!(world.service.tenant_by_code("other").await.unwrap().is_none());
     }
 }
@@ -213,7 +225,7 @@ async fn a_suspended_tenant_denies_its_own_super_admin_until_it_is_activated() {
         let suspended = world.service.tenant_by_code("acme").await.unwrap().unwrap();
         assert!(!suspended.active);
         let boss = world.cx(authz::Place::Tenant(suspended), &world.acme, &id);
-        world.get(&boss, "/api/v1/tenant").await.refused(403, "denied");
+        world.get(&boss, "/api/v1/tenant").await.refused(403, "tenant_disabled");
 
         world.act(&platform, &format!("{path}/activate")).await.ok();
         let active = world.service.tenant_by_id(&world.acme.id).await.unwrap().unwrap();
@@ -221,6 +233,29 @@ async fn a_suspended_tenant_denies_its_own_super_admin_until_it_is_activated() {
         world.get(&boss, "/api/v1/tenant").await.ok();
         let own = format!("/api/v1/tenants/{}/suspend", world.default.id);
         world.act(&platform, &own).await.refused(409, "own_account");
+    }
+}
+
+#[tokio::test]
+async fn calls_are_counted_in_memory_and_written_down_once_without_touching_the_tenant() {
+    for world in World::both().await {
+        let path = format!("/api/v1/tenants/{}", world.acme.id);
+        let before = world.get(&world.platform(), &path).await.ok();
+        let gone = base::id::TenantId::parse("gone").unwrap();
+        for tenant in [&world.acme.id, &world.acme.id, &world.default.id, &gone] {
+            world.service.count_call(tenant);
+        }
+        assert_eq!(world.get(&world.platform(), &path).await.ok().body["api_calls_count"], 0);
+
+        assert_eq!(world.service.write_calls().await.unwrap(), 4);
+        assert_eq!(world.service.write_calls().await.unwrap(), 0, "nothing is written twice");
+        world.service.count_call(&world.acme.id);
+        assert_eq!(world.service.write_calls().await.unwrap(), 1);
+
+        let after = world.get(&world.platform(), &path).await.ok();
+        assert_eq!(after.body["api_calls_count"], 3);
+        assert_eq!(after.etag(), before.etag(), "a figure is no change of a tenant");
+        assert_eq!(after.body["updated_at"], before.body["updated_at"]);
     }
 }
 

@@ -1,5 +1,7 @@
 //! People: verbs over HTTP.
 
+use authz::cx::RequestContext;
+use authz::{Actor, Cx, Place};
 use http::Method;
 use serde_json::{Value, json};
 use store::Sql;
@@ -324,6 +326,33 @@ async fn nobody_acts_on_those_above_them_or_locks_themselves_out() {
 }
 
 #[tokio::test]
+async fn the_last_super_admin_keeps_their_account_whoever_asks() {
+    for world in World::both().await {
+        let place = Place::Tenant(world.default.clone());
+        let host = Cx::new(
+            world.core.clone(),
+            place,
+            Actor::Host { uid: 1000 },
+            RequestContext::none(world.core.now()),
+        );
+        for verb in ["lock", "disable"] {
+            world.act(&host, &format!("{ADMIN}/{verb}")).await.refused(409, "last_super_admin");
+        }
+        world.delete(&host, ADMIN).await.refused(409, "last_super_admin");
+        assert_eq!(world.get(&host, ADMIN).await.ok().body["status"], "active");
+        assert_eq!(world.events("user.disabled").await, 0, "what was not done is not recorded");
+
+        let second = world.add("second", Some("SUPER_ADMIN")).await;
+        world.delete(&world.person(&second), ADMIN).await.ok();
+        world.act(&host, &format!("/api/v1/users/{second}/lock")).await.refused(409, "last_super_admin");
+        world.act(&host, &format!("{ADMIN}/restore")).await.ok();
+        world.act(&host, &format!("/api/v1/users/{second}/lock")).await.refused(409, "last_super_admin");
+        world.act(&host, &format!("{ADMIN}/enable")).await.ok();
+        world.act(&host, &format!("/api/v1/users/{second}/lock")).await.ok();
+    }
+}
+
+#[tokio::test]
 async fn an_unprivileged_person_sees_and_changes_only_themselves() {
     for world in World::both().await {
         let id = world.add("kate", None).await;
@@ -583,6 +612,34 @@ async fn a_filter_finds_people_by_their_fields_and_deleted_ones_when_it_asks_for
         assert_eq!(pages(&world, &both).await, Vec::<String>::new());
         let both = format!("q=example&{}", filter("email ew \".org\""));
         assert_eq!(pages(&world, &both).await, ["cleo"]);
+    }
+}
+
+#[tokio::test]
+async fn a_large_tenant_is_sorted_by_what_an_index_serves_only() {
+    for world in World::both().await {
+        let admin = world.admin();
+        let size = |people: i64| {
+            let sql = Sql::new("UPDATE tenants SET user_count = $1 WHERE id = $2");
+            world.execute(sql.bind(people).bind(&world.default.id))
+        };
+        for (people, costly) in [(100_000, 200), (100_001, 400)] {
+            size(people).await;
+            for (sort, status) in [
+                ("email", costly),
+                ("-display_name,username", costly),
+                ("updated_at", costly),
+                ("last_login_at", costly),
+                ("username,email", 200),
+                ("-created_at,last_login_at", 200),
+            ] {
+                let answer = world.get(&admin, &format!("/api/v1/users?sort={sort}")).await;
+                assert_eq!(answer.status, status, "{sort} among {people}: {}", answer.body);
+                if status == 400 {
+                    answer.refused(400, "invalid_sort");
+                }
+            }
+        }
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) struct World {
     pub(crate) core: Core,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) service: Service,
+    pub(crate) authn: authn::Service,
     pub(crate) default: Arc<TenantRef>,
     pub(crate) acme: Arc<TenantRef>,
 }
@@ -79,6 +80,8 @@ impl World {
         let clock = Arc::new(FixedClock::at(Timestamp::from_seconds(1_790_000_000)));
         let core = Core::new(db.store.clone(), clock.clone(), Arc::new(SeededRandom::new(11))).unwrap();
         let service = Service::new(core.clone(), kms::testing_kms(), "https://id.test/".to_owned());
+        let config = authn::Config { bcrypt_cost: 10, ..authn::Config::new("https://id.test") };
+        let authn = authn::Service::new(core.clone(), kms::testing_kms(), service.clone(), config).unwrap();
         let cx = core.system(Place::Platform);
         let permit = cx.purpose(Purpose::Bootstrap);
         let hash = PasswordHash::parse(HASH).unwrap();
@@ -88,10 +91,10 @@ impl World {
         seeds::seed_demo_user_in(&cx, &mut tx, &permit).await.unwrap();
         tx.commit().await.unwrap();
         let default = service.tenant_by_code("default").await.unwrap().unwrap();
-        let mut world = Self { db, core, clock, service, acme: default.clone(), default };
+        let mut world = Self { db, core, clock, service, authn, acme: default.clone(), default };
         let new = NewTenant::new("acme", "Acme");
         let boss = NewUser::without_password(&cx, parse_username("boss").unwrap());
-        world.service.create_tenant(&world.platform(), new, Some(boss)).await.unwrap();
+        world.authn.create_tenant(&world.platform(), new, Some(boss)).await.unwrap();
         world.acme = world.service.tenant_by_code("acme").await.unwrap().unwrap();
         world
     }
@@ -187,7 +190,9 @@ impl World {
     fn router(&self, cx: &Cx) -> Router {
         let service = self.service.clone();
         let routes = match cx.place() {
-            Place::Platform => directory::platform_routes(service),
+            Place::Platform => {
+                directory::platform_routes(service).merge(authn::platform_routes(self.authn.clone()))
+            }
             Place::Tenant(_) => utoipa_axum::router::OpenApiRouter::new()
                 .nest("/t/{tenant}", directory::tenant_routes(service)),
         };

@@ -226,7 +226,7 @@ impl Service {
         if token.contains('.') {
             let claims = match self.verify_own_token(&tenant, token, "at+jwt").await {
                 Ok(claims) => claims,
-                Err(BearerError::Invalid) => return Ok(None),
+                Err(BearerError::Invalid | BearerError::Disabled) => return Ok(None),
                 Err(BearerError::Failed(problem)) => return Err(Error::Problem(problem)),
             };
             let Some(jti) = claims.str("jti") else { return Ok(None) };

@@ -182,6 +182,7 @@ impl Visit {
                         OAuthError::invalid_request("`id_token_hint` is no ID token of this tenant").into()
                     );
                 }
+                Err(BearerError::Disabled) => return Err(OAuthError::tenant_disabled().into()),
                 Err(BearerError::Failed(problem)) => return Err(Error::Problem(problem)),
             },
         };

@@ -24,7 +24,7 @@ pub(crate) fn routes(service: Service) -> OpenApiRouter {
     responses(
         (status = 200, body = serde_json::Value, description = "`sub`, and the claims of the scopes"),
         (status = 401, body = ErrorBody, description = "No valid access token"),
-        (status = 403, body = ErrorBody, description = "The token lacks the scope `openid`"),
+        (status = 403, body = ErrorBody, description = "The token lacks the scope `openid`, or the tenant is switched off"),
     )
 )]
 async fn userinfo(State(service): State<Service>, cx: Cx, headers: HeaderMap) -> Response {
@@ -40,7 +40,7 @@ async fn userinfo(State(service): State<Service>, cx: Cx, headers: HeaderMap) ->
     responses(
         (status = 200, body = serde_json::Value, description = "`sub`, and the claims of the scopes"),
         (status = 401, body = ErrorBody, description = "No valid access token"),
-        (status = 403, body = ErrorBody, description = "The token lacks the scope `openid`"),
+        (status = 403, body = ErrorBody, description = "The token lacks the scope `openid`, or the tenant is switched off"),
     )
 )]
 async fn userinfo_by_post(State(service): State<Service>, cx: Cx, headers: HeaderMap) -> Response {
@@ -62,6 +62,7 @@ impl Service {
         let bearer = match self.bearer(Some(cx.tenant()?), token).await {
             Ok(bearer) => bearer,
             Err(BearerError::Invalid) => return Err(invalid().into()),
+            Err(BearerError::Disabled) => return Err(OAuthError::tenant_disabled().into()),
             Err(BearerError::Failed(problem)) => return Err(Error::Problem(problem)),
         };
         let Actor::User { id, .. } = &bearer.actor else { return Err(invalid().into()) };

@@ -100,6 +100,11 @@ impl OAuthError {
         Self::new(ErrorCode::InvalidGrant, description)
     }
 
+    /// An `access_denied` for everybody of a tenant that is switched off.
+    pub fn tenant_disabled() -> Self {
+        Self::new(ErrorCode::AccessDenied, "this tenant is switched off")
+    }
+
     /// An `invalid_client` with one text for every reason, so that it tells nothing about which.
     pub fn invalid_client() -> Self {
         Self::new(ErrorCode::InvalidClient, "the client is unknown or did not prove who it is")

@@ -217,12 +217,10 @@ fn create(arguments: &Create, env: &BTreeMap<String, String>) -> Result<Value, F
         body.insert("admin".to_owned(), admin);
     }
     let mut made = session.call("POST", "/api/v1/tenants", &[], Some(&Value::Object(body)))?;
-    if let Some(username) = &arguments.admin {
-        let path = format!("/api/v1/tenants/{}/recovery-links", text(&made, "id").unwrap_or_default());
-        let link = session.call("POST", &path, &[], Some(&json!({ "username": username })))?;
-        if let Some(members) = made.as_object_mut() {
-            members.insert("recovery_url".to_owned(), json!(text(&link, "recovery_url")));
-        }
+    // Where scripts look for it.
+    let link = made.get("admin").and_then(|admin| text(admin, "recovery_url")).map(str::to_owned);
+    if let (Some(link), Some(members)) = (link, made.as_object_mut()) {
+        members.insert("recovery_url".to_owned(), json!(link));
     }
     Ok(made)
 }

@@ -85,6 +85,15 @@ fn the_same_request_gets_the_same_answer_without_its_secret_and_another_body_is_
         assert_eq!(replay.json()["id"], made["id"]);
         assert!(!replay.text.contains(&secret), "{}", replay.text);
         assert_eq!(probes(&server, &alice), 1);
+
+        let tenant = json!({ "code": "globex", "name": "Globex", "admin": { "username": "hank" } });
+        let made = post(&server, &root, "/api/v1/tenants", "t-1", &tenant).expect(201).json();
+        let link = made["admin"]["recovery_url"].as_str().unwrap();
+        let (_, secret) = link.split_once("token=").unwrap();
+        let replay = post(&server, &root, "/api/v1/tenants", "t-1", &tenant).expect(201);
+        assert_eq!(replay.json()["secret_omitted"], true);
+        assert_eq!(replay.json()["admin"]["username"], "hank");
+        assert!(!replay.text.contains(secret), "{}", replay.text);
     }
 }
 

@@ -65,7 +65,8 @@ pub(crate) struct UserFilter {
     status: Option<StatusWord>,
 }
 
-/// Lists people, by user name unless `sort` says otherwise.
+/// Lists people, by user name unless `sort` says otherwise. In a tenant of more than 100,000 people, `sort` begins
+/// with `username` or `created_at`.
 ///
 /// `sort` and `filter` take `username`, `email`, `display_name`, `created_at`, `updated_at` and
 /// `last_login_at`; `filter` also `deleted_at`, `id`, `phone`, `first_name`, `last_name`, `locale`,
