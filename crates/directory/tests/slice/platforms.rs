@@ -105,6 +105,14 @@ async fn platforms_are_listed_in_pages_by_name() {
         let found = world.get(&cx, "/api/v1/platforms?q=GAM").await.ok().body;
         assert_eq!(found["items"].as_array().unwrap().len(), 1);
         world.get(&cx, "/api/v1/platforms?cursor=forged").await.refused(400, "invalid_cursor");
-        world.get(&cx, "/api/v1/platforms?sort=size").await.refused(400, "invalid_query");
+        world.get(&cx, "/api/v1/platforms?sort=size").await.refused(400, "invalid_sort");
+        let sorted = world.get(&cx, "/api/v1/platforms?sort=-name&count=exact&fields=name&limit=2").await.ok().body;
+        assert_eq!(sorted["items"], json!([{"name": "gamma"}, {"name": "Default Platform"}]));
+        assert_eq!(sorted["count"], 4);
+        let next = sorted["next"].as_str().unwrap();
+        let rest = world.get(&cx, &format!("/api/v1/platforms?sort=-name&cursor={next}")).await.ok().body;
+        assert_eq!((&rest["items"][0]["name"], &rest["items"][1]["name"]), (&json!("beta"), &json!("Alpha")));
+        let found = world.get(&cx, "/api/v1/platforms?filter=name%20co%20%22ET%22").await.ok().body;
+        assert_eq!(found["items"][0]["name"], "beta");
     }
 }

@@ -343,7 +343,7 @@ async fn the_last_super_admin_keeps_their_account_whoever_asks() {
         assert_eq!(world.events("user.disabled").await, 0, "what was not done is not recorded");
 
         let second = world.add("second", Some("SUPER_ADMIN")).await;
-        world.delete(&world.person(&second), ADMIN).await.ok();
+        world.delete(&host, ADMIN).await.ok();
         world.act(&host, &format!("/api/v1/users/{second}/lock")).await.refused(409, "last_super_admin");
         world.act(&host, &format!("{ADMIN}/restore")).await.ok();
         world.act(&host, &format!("/api/v1/users/{second}/lock")).await.refused(409, "last_super_admin");
