@@ -106,7 +106,8 @@ async fn platforms_are_listed_in_pages_by_name() {
         assert_eq!(found["items"].as_array().unwrap().len(), 1);
         world.get(&cx, "/api/v1/platforms?cursor=forged").await.refused(400, "invalid_cursor");
         world.get(&cx, "/api/v1/platforms?sort=size").await.refused(400, "invalid_sort");
-        let sorted = world.get(&cx, "/api/v1/platforms?sort=-name&count=exact&fields=name&limit=2").await.ok().body;
+        let sorted =
+            world.get(&cx, "/api/v1/platforms?sort=-name&count=exact&fields=name&limit=2").await.ok().body;
         assert_eq!(sorted["items"], json!([{"name": "gamma"}, {"name": "Default Platform"}]));
         assert_eq!(sorted["count"], 4);
         let next = sorted["next"].as_str().unwrap();
