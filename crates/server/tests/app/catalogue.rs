@@ -41,10 +41,33 @@ fn collect_taken(code: &str, used: &mut BTreeSet<String>) {
     }
 }
 
+/// The kinds of problems. Other enums have kinds too.
+const KINDS: [&str; 15] = [
+    "Malformed",
+    "Unauthenticated",
+    "Forbidden",
+    "NotFound",
+    "MethodNotAllowed",
+    "Conflict",
+    "Stale",
+    "TooLarge",
+    "UnsupportedMedia",
+    "Misdirected",
+    "Invalid",
+    "PreconditionRequired",
+    "TooMany",
+    "Internal",
+    "Unavailable",
+];
+
 /// A code is the first snake_case string after the kind of a problem.
 fn collect(code: &str, used: &mut BTreeSet<String>) {
-    for (at, _) in code.match_indices("Kind::") {
+    for (at, kind) in code.match_indices("Kind::") {
         let rest = &code[at..];
+        let word: String = rest[kind.len()..].chars().take_while(char::is_ascii_alphanumeric).collect();
+        if !KINDS.contains(&word.as_str()) {
+            continue;
+        }
         let Some(comma) = rest.find(',') else { continue };
         if rest[..comma].contains(['(', ')', '{', '}', '=', ';', '|']) {
             continue;
