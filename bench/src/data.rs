@@ -45,6 +45,13 @@ pub(crate) struct Arguments {
     /// PostgreSQL's `shared_buffers`, where the server is made for the run.
     #[arg(long, default_value = "2GB")]
     shared_buffers: String,
+    /// Leaves the loaded database on the server of SIGNET_BENCH_POSTGRES_URL, and asks it again where it is
+    /// still there with as many rows.
+    #[arg(long)]
+    keep: bool,
+    /// Only statements whose name holds this.
+    #[arg(long)]
+    only: Option<String>,
 }
 
 /// Loads and asks. Returns the lines of the report.
@@ -63,12 +70,14 @@ pub(crate) async fn run(
         let server = postgres::Server::with_settings(postgres_url, directory, cores, &settings).await?;
         report.push(format!("- {}", server.describe().await?));
         report.extend(on_postgres(&server, sizes, arguments, binary, directory).await?);
-        server.drop_database(DATABASE).await?;
+        if !arguments.keep {
+            server.drop_database(DATABASE).await?;
+        }
     }
     if databases != Databases::Postgres {
         let few = |rows: u64| rows.min(SQLITE_ROWS_MAX);
         let sizes = Sizes { users: few(sizes.users), tokens: few(sizes.tokens), audit: few(sizes.audit) };
-        report.extend(on_sqlite(sizes, arguments.calls, binary, directory).await?);
+        report.extend(on_sqlite(sizes, arguments, binary, directory).await?);
     }
     Ok(report)
 }
@@ -81,16 +90,17 @@ async fn on_postgres(
     directory: &Path,
 ) -> Outcome<Vec<String>> {
     let failed = |e: sqlx::Error| format!("PostgreSQL: {e}");
-    server.create(DATABASE, None).await?;
     let url = server.url(DATABASE);
-    Site::new(binary, &directory.join("data-postgres"), Some(url.clone()))?.migrate()?;
-    let took = load::postgres(&url, sizes).await?;
+    let took = if arguments.keep && is_loaded(&url, sizes).await {
+        "an earlier run".to_owned()
+    } else {
+        server.create(DATABASE, None).await?;
+        Site::new(binary, &directory.join("data-postgres"), Some(url.clone()))?.migrate()?;
+        load::postgres(&url, sizes).await?
+    };
     let database = Database::open(&url).await?;
     let has_wall =
         database.one("SELECT count(*)::text FROM pg_policies WHERE tablename = 'users'").await? != "0";
-    let has_function =
-        database.one("SELECT count(*)::text FROM pg_proc WHERE proname = 'search_users'").await? != "0";
-    let search = if has_function { Search::Function } else { Search::Like };
     let far = far_key(&database).await?;
     let mut report = vec![
         format!("- loaded in: {took}"),
@@ -105,7 +115,7 @@ async fn on_postgres(
         connection.execute("SET ROLE app_user").await.map_err(failed)?;
     }
     report.push(head("PostgreSQL", sizes, far.2));
-    for question in questions(sizes, search, &(far.0, far.1)) {
+    for question in chosen(questions(sizes, Search::Function, &(far.0, far.1)), arguments) {
         eprintln!("bench: PostgreSQL: {}", question.name);
         let found = timing::postgres(&mut connection, &question, arguments.calls, has_wall).await?;
         report.push(row(&question, &found));
@@ -116,7 +126,29 @@ async fn on_postgres(
     Ok(report)
 }
 
-async fn on_sqlite(sizes: Sizes, calls: u64, binary: &Path, directory: &Path) -> Outcome<Vec<String>> {
+/// Whether an earlier run left these rows.
+async fn is_loaded(url: &str, sizes: Sizes) -> bool {
+    let Ok(database) = Database::open(url).await else { return false };
+    let mut same = true;
+    for (table, rows) in [("users", sizes.users), ("tokens", sizes.tokens), ("audit_logs", sizes.audit)] {
+        let count = database.one(&format!("SELECT count(*)::text FROM {table}")).await;
+        same &= count.is_ok_and(|count| count == rows.to_string());
+    }
+    database.close().await;
+    same
+}
+
+fn chosen(questions: Vec<Question>, arguments: &Arguments) -> impl Iterator<Item = Question> {
+    let only = arguments.only.clone().unwrap_or_default();
+    questions.into_iter().filter(move |question| question.name.contains(&only))
+}
+
+async fn on_sqlite(
+    sizes: Sizes,
+    arguments: &Arguments,
+    binary: &Path,
+    directory: &Path,
+) -> Outcome<Vec<String>> {
     let site = Site::new(binary, &directory.join("data-sqlite"), None)?;
     site.migrate()?;
     let mut connection = lite::open(&site.sqlite_file()).await?;
@@ -128,9 +160,9 @@ async fn on_sqlite(sizes: Sizes, calls: u64, binary: &Path, directory: &Path) ->
         format!("\nSQLite loaded in: {took}; the file has {:.2} GB", gigabytes(bytes)),
         head("SQLite", sizes, far.2),
     ];
-    for question in questions(sizes, Search::Fts, &(far.0, far.1)) {
+    for question in chosen(questions(sizes, Search::Fts, &(far.0, far.1)), arguments) {
         eprintln!("bench: SQLite: {}", question.name);
-        let found = timing::sqlite(&mut connection, &question, calls).await?;
+        let found = timing::sqlite(&mut connection, &question, arguments.calls).await?;
         report.push(row(&question, &found));
     }
     database.close().await;

@@ -2,8 +2,11 @@
 -- there a client_id is unique over all tenants.
 DROP TABLE idempotency_keys;
 
-DROP INDEX idx_audit_logs_tenant_user_created;
-DROP INDEX idx_audit_logs_tenant_created_id;
+DROP INDEX idx_audit_logs_user_created;
+CREATE INDEX idx_audit_logs_user_created ON audit_logs (user_id, created_at DESC)
+    WHERE user_id IS NOT NULL;
+DROP INDEX idx_audit_logs_tenant_created;
+CREATE INDEX idx_audit_logs_tenant_created ON audit_logs (tenant_id, created_at DESC);
 ALTER TABLE audit_logs
     DROP COLUMN leaf_hash,
     DROP COLUMN event_bytes,
@@ -123,6 +126,7 @@ DROP FUNCTION count_inserted_users();
 DROP TRIGGER trg_users_fill_keys ON users;
 DROP FUNCTION fill_user_keys();
 DROP INDEX uq_users_tenant_id_id;
+ALTER TABLE users RESET (fillfactor);
 ALTER TABLE users
     DROP COLUMN version,
     DROP COLUMN password_changed_at,

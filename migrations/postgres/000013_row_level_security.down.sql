@@ -1,6 +1,6 @@
 -- Back to V3.0.0. The roles stay: they belong to the server, and other databases
 -- have them too. The service cannot run on this schema: its roles have no rights.
-DROP FUNCTION search_users(jsonb, text, text, text, bigint);
+DROP FUNCTION search_users(jsonb, text, text, text, text, text, bigint);
 
 ALTER FUNCTION drop_old_partitions(integer) SECURITY INVOKER;
 ALTER FUNCTION detach_partition(date) SECURITY INVOKER;

@@ -78,50 +78,135 @@ GRANT EXECUTE ON FUNCTION create_next_month_partition(), create_future_partition
 
 -- --------------------------------------------------------------------- search
 
+-- People whose search text holds every pattern: first those whose user name begins
+-- as the first word of the search (from p_from on, and before p_to where there is
+-- one), then all others, each by user name and id.
+--
 -- LIKE is not leakproof: behind row-level security it would be asked of every row
 -- of the tenant, after the policy, and no index of trigrams could serve it. This
--- function runs as the owner and filters by the connection's tenant itself. Each
--- call is planned with its own patterns, because whether the index or a walk along
--- the names is faster depends on how frequent they are.
+-- function runs as the owner and filters by the connection's tenant itself.
+--
+-- Frequent words are found by walking along the names: a page is full after a few
+-- of them. Rare ones are found by the index of trigrams, which gives all matches at
+-- once, to be sorted. Which it is shows in the first names of a walk: it goes on as
+-- long as it finds enough to fill the page within c_walk_max names.
 CREATE FUNCTION search_users(
-    p_patterns jsonb, p_status text, p_after_key text, p_after_id text, p_limit bigint
+    p_patterns jsonb, p_status text, p_from text, p_to text,
+    p_after_key text, p_after_id text, p_limit bigint
 ) RETURNS TABLE (username_key text, id text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
+    -- Names that the walks of a call look at, at most.
+    c_walk_max CONSTANT bigint := 10000;
+    -- Names that tell how frequent a word is.
+    c_walk_first CONSTANT bigint := 500;
     v_tenant text := current_setting('signet.tenant', true);
     v_1 text := p_patterns ->> 0;
     v_2 text := p_patterns ->> 1;
     v_3 text := p_patterns ->> 2;
     v_4 text := p_patterns ->> 3;
     v_5 text := p_patterns ->> 4;
+    -- Where the page is: 0 is among the names from p_from to p_to, 1 before, 2 behind them.
+    v_stretch integer := 0;
+    v_key text := p_after_key;
+    -- The id there; '~' is behind every id.
+    v_id text := p_after_id;
+    v_low text;
+    v_high text;
+    v_found bigint := 0;
+    v_walked bigint := 0;
+    v_seen bigint;
+    v_hits bigint;
+    v_step bigint;
+    v_rows bigint;
+    v_last text;
+    v_keys text[];
+    v_ids text[];
 BEGIN
-    IF p_status = 'DELETED' THEN
-        RETURN QUERY
-        SELECT u.username_key::text, u.id::text FROM users u
-        WHERE u.tenant_id = v_tenant AND u.deleted_at IS NOT NULL
-            AND u.search_text LIKE v_1
-            AND (v_2 IS NULL OR u.search_text LIKE v_2)
-            AND (v_3 IS NULL OR u.search_text LIKE v_3)
-            AND (v_4 IS NULL OR u.search_text LIKE v_4)
-            AND (v_5 IS NULL OR u.search_text LIKE v_5)
-            AND (p_after_key IS NULL OR (u.username_key, u.id) > (p_after_key, p_after_id))
-        ORDER BY u.username_key, u.id LIMIT p_limit;
-        RETURN;
+    IF p_after_key < p_from COLLATE "C" THEN
+        v_stretch := 1;
+    ELSIF p_after_key >= p_to COLLATE "C" THEN
+        v_stretch := 2;
     END IF;
+
+    <<walks>>
+    -- Names of deleted people are in no order that could be walked along.
+    WHILE p_status IS DISTINCT FROM 'DELETED' LOOP
+        IF v_stretch > 2 OR (v_stretch = 2 AND p_to IS NULL) THEN
+            RETURN;
+        END IF;
+        v_low := CASE v_stretch WHEN 0 THEN p_from WHEN 1 THEN '' ELSE p_to END;
+        v_high := CASE v_stretch WHEN 0 THEN p_to WHEN 1 THEN p_from END;
+        v_step := CASE v_stretch WHEN 0 THEN 2 * p_limit ELSE c_walk_first END;
+        v_seen := 0;
+        v_hits := 0;
+        LOOP
+            -- A name is unique among the people of a tenant who are not deleted.
+            SELECT count(*), max(n.username_key),
+                array_agg(n.username_key::text ORDER BY n.username_key) FILTER (WHERE n.hit),
+                array_agg(n.id::text ORDER BY n.username_key) FILTER (WHERE n.hit)
+            INTO v_rows, v_last, v_keys, v_ids
+            FROM (
+                SELECT u.username_key, u.id,
+                    (p_status IS NULL OR u.status = p_status)
+                    AND u.search_text LIKE v_1
+                    AND (v_2 IS NULL OR u.search_text LIKE v_2)
+                    AND (v_3 IS NULL OR u.search_text LIKE v_3)
+                    AND (v_4 IS NULL OR u.search_text LIKE v_4)
+                    AND (v_5 IS NULL OR u.search_text LIKE v_5) AS hit
+                FROM users u
+                WHERE u.tenant_id = v_tenant AND u.deleted_at IS NULL
+                    AND u.username_key >= v_low
+                    AND (v_high IS NULL OR u.username_key < v_high)
+                    AND (v_key IS NULL OR u.username_key > v_key)
+                ORDER BY u.username_key LIMIT v_step
+            ) n;
+            RETURN QUERY SELECT k, i FROM unnest(v_keys, v_ids) h (k, i) LIMIT p_limit - v_found;
+            v_hits := v_hits + coalesce(cardinality(v_keys), 0);
+            v_found := v_found + coalesce(cardinality(v_keys), 0);
+            IF v_found >= p_limit THEN
+                RETURN;
+            END IF;
+            EXIT WHEN v_rows < v_step;
+            v_key := v_last;
+            v_id := '~';
+            v_seen := v_seen + v_rows;
+            v_walked := v_walked + v_rows;
+            EXIT walks WHEN v_hits * (c_walk_max - v_walked) < (p_limit - v_found) * v_seen
+                OR v_walked >= c_walk_max;
+            -- A little more than is needed if hits are as frequent from here on.
+            v_step := least(greatest((p_limit - v_found) * v_seen * 6 / (5 * v_hits), p_limit),
+                c_walk_max - v_walked);
+        END LOOP;
+        v_stretch := v_stretch + 1;
+        v_key := NULL;
+        v_id := NULL;
+    END LOOP;
+
+    -- The tenant is compared in a form that no other index serves.
     RETURN QUERY
     SELECT u.username_key::text, u.id::text FROM users u
-    WHERE u.tenant_id = v_tenant AND u.deleted_at IS NULL
-        AND (p_status IS NULL OR u.status = p_status)
+    WHERE u.tenant_id || '' = v_tenant
+        AND (u.deleted_at IS NOT NULL) = (p_status IS NOT DISTINCT FROM 'DELETED')
+        AND (p_status IS NULL OR p_status = 'DELETED' OR u.status = p_status)
         AND u.search_text LIKE v_1
         AND (v_2 IS NULL OR u.search_text LIKE v_2)
         AND (v_3 IS NULL OR u.search_text LIKE v_3)
         AND (v_4 IS NULL OR u.search_text LIKE v_4)
         AND (v_5 IS NULL OR u.search_text LIKE v_5)
-        AND (p_after_key IS NULL OR (u.username_key, u.id) > (p_after_key, p_after_id))
-    ORDER BY u.username_key, u.id LIMIT p_limit;
+        AND CASE
+            WHEN v_stretch > 0 AND u.username_key >= p_from
+                AND (p_to IS NULL OR u.username_key < p_to) THEN false
+            WHEN v_key IS NULL THEN true
+            WHEN v_stretch = 0 AND (u.username_key < p_from OR u.username_key >= p_to) THEN true
+            ELSE (u.username_key, u.id) > (v_key, v_id)
+        END
+    ORDER BY u.username_key < p_from OR (p_to IS NOT NULL AND u.username_key >= p_to),
+        u.username_key, u.id
+    LIMIT p_limit - v_found;
 END
 $$;
-REVOKE EXECUTE ON FUNCTION search_users(jsonb, text, text, text, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION search_users(jsonb, text, text, text, bigint) TO app_user;
+REVOKE EXECUTE ON FUNCTION search_users(jsonb, text, text, text, text, text, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION search_users(jsonb, text, text, text, text, text, bigint) TO app_user;

@@ -11,8 +11,11 @@ DROP TABLE migration_guard;
 
 DROP TABLE idempotency_keys;
 
-DROP INDEX idx_audit_logs_tenant_user_created;
-DROP INDEX idx_audit_logs_tenant_created_id;
+DROP INDEX idx_audit_logs_user_created;
+CREATE INDEX idx_audit_logs_user_created ON audit_logs (user_id, created_at DESC)
+    WHERE user_id IS NOT NULL;
+DROP INDEX idx_audit_logs_tenant_created;
+CREATE INDEX idx_audit_logs_tenant_created ON audit_logs (tenant_id, created_at DESC);
 ALTER TABLE audit_logs DROP COLUMN leaf_hash;
 ALTER TABLE audit_logs DROP COLUMN event_bytes;
 ALTER TABLE audit_logs DROP COLUMN event_version;

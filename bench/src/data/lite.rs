@@ -1,14 +1,35 @@
 //! The same rows in SQLite, through the schema's own triggers.
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _};
 
 use super::load::{Fields, tables};
 use super::people::Sizes;
 use crate::Outcome;
 
+/// Hits of a page.
+const WANTED: i64 = 51;
+/// Names that the walks of a search look at, at most, and those that tell how frequent a term is: as in
+/// `crates/store/src/search/sqlite.rs`.
+const WALK_MAX: i64 = 10_000;
+const WALK_FIRST: i64 = 500;
 /// Rows of one transaction.
 const ROWS_OF_A_TRANSACTION: u64 = 50_000;
+
+/// The statement of one step of a walk; a macro because a statement is a literal.
+macro_rules! step {
+    ($after:literal) => {
+        concat!(
+            "SELECT username_key, id, hit, number FROM (SELECT username_key, id, hit, row_number() OVER \
+             (ORDER BY username_key) AS number FROM (SELECT username_key, id, (instr(search_text, $5) > 0 AND \
+             ($6 = '' OR instr(search_text, $6) > 0)) AS hit FROM users WHERE deleted_at IS NULL AND \
+             tenant_id = $1 AND username_key ",
+            $after,
+            " $2 AND username_key < $3 ORDER BY username_key LIMIT $4)) WHERE hit OR number = $4 \
+             ORDER BY username_key"
+        )
+    };
+}
 
 /// Opens the file to load into and to ask.
 pub(super) async fn open(file: &std::path::Path) -> Outcome<SqliteConnection> {
@@ -64,3 +85,62 @@ pub(super) async fn load(connection: &mut SqliteConnection, sizes: Sizes) -> Out
     }
     Ok(format!("{:.0} s, row by row through the schema's triggers", begun.elapsed().as_secs_f64()))
 }
+
+/// One search as Signet does it on SQLite: along the names while hits are frequent, then `rest`, the statement
+/// for the index of trigrams. The keys are the tenant, the terms for that index, from where to where names
+/// begin as the first term, and the parts that must be in the search text. Returns the hits.
+pub(super) async fn search(
+    connection: &mut SqliteConnection,
+    rest: &str,
+    keys: &[String],
+) -> Result<usize, sqlx::Error> {
+    let [tenant, terms, from, to, parts @ ..] = keys else { return Ok(0) };
+    let (mut hits, mut walked) = (0_i64, 0_i64);
+    let mut is_rare = false;
+    for (low, high, first) in
+        [(from.as_str(), to.as_str(), 2 * WANTED), ("", from, WALK_FIRST), (to, "\u{10ffff}", WALK_FIRST)]
+    {
+        let (mut at, mut step, mut seen, before) = (low.to_owned(), first, 0, hits);
+        loop {
+            let mut query =
+                sqlx::query(if at == low { STEP_FROM } else { STEP_AFTER }).bind(tenant).bind(&at);
+            query = query.bind(high).bind(step);
+            for part in 0..2 {
+                query = query.bind(parts.get(part).map_or("", String::as_str));
+            }
+            let mut goes_on = false;
+            for row in query.fetch_all(&mut *connection).await? {
+                hits += i64::from(row.try_get::<i64, _>("hit")? != 0);
+                goes_on = row.try_get::<i64, _>("number")? >= step;
+                at = row.try_get("username_key")?;
+            }
+            if hits >= WANTED {
+                return usize::try_from(hits).map_err(|e| sqlx::Error::Decode(e.into()));
+            }
+            if !goes_on {
+                break;
+            }
+            seen += step;
+            walked += step;
+            let (found, left) = (hits - before, WALK_MAX - walked);
+            if left <= 0 || found * left < (WANTED - hits) * seen {
+                is_rare = true;
+                break;
+            }
+            step = ((WANTED - hits) * seen * 6 / (5 * found.max(1))).max(WANTED).min(left);
+        }
+        if is_rare {
+            break;
+        }
+    }
+    let mut found = usize::try_from(hits).unwrap_or(0);
+    if is_rare {
+        let query = sqlx::query(AssertSqlSafe(rest.to_owned())).bind(tenant).bind(terms).bind(from).bind(to);
+        found += query.fetch_all(&mut *connection).await?.len();
+    }
+    Ok(found)
+}
+
+/// The next names of a stretch: hits, and the last one; from a name on, and after a name.
+const STEP_FROM: &str = step!(">=");
+const STEP_AFTER: &str = step!(">");

@@ -1,6 +1,8 @@
 //! Made-up tenants, people, tokens and events. Every value follows from its row's number, so that a question
 //! about any row can be asked without keeping it.
 
+/// What stands before each word of a search text.
+pub(crate) const WORD: &str = "\n\u{aa}";
 /// Tenants of a load.
 pub(crate) const TENANTS: u64 = 100;
 /// How many of a hundred people the first tenant has; the others share the rest evenly.
@@ -266,8 +268,8 @@ fn password(user: u64) -> String {
     text
 }
 
-/// What people are searched by, in the form of `crates/store/src/search.rs`: each word once after two line
-/// feeds, longer ones first, and the beginnings inside words of scripts without spaces.
+/// What people are searched by, in the form of `crates/store/src/search.rs`: each word once after its mark,
+/// longer ones first, and the beginnings inside words of scripts without spaces.
 pub(crate) fn search_text(user: &User) -> String {
     let fields =
         [&user.username, &user.email, &user.phone, &user.display_name, &user.first_name, &user.last_name];
@@ -276,7 +278,7 @@ pub(crate) fn search_text(user: &User) -> String {
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
     let mut text = String::new();
     let mut add = |word: &str| {
-        let word = format!("\n\n{word}");
+        let word = format!("{WORD}{word}");
         if !text.contains(&word) {
             text.push_str(&word);
         }

@@ -1,6 +1,6 @@
 //! The statements that are timed, as Signet sends them, with keys drawn at random for each call.
 
-use super::people::{Sizes, TENANTS, mix, tenant_id, token_value};
+use super::people::{Sizes, TENANTS, User, WORD, mix, tenant_id, token_value};
 
 /// Rows of a page, and one more by which Signet knows whether there is another.
 const PAGE: &str = "51";
@@ -38,8 +38,6 @@ const NEWEST: &str = " ORDER BY created_at DESC, id DESC LIMIT ";
 pub(super) enum Search {
     /// `search_users`, which passes row-level security by itself.
     Function,
-    /// `LIKE` over the index of trigrams.
-    Like,
     /// FTS5 of SQLite.
     Fts,
 }
@@ -52,6 +50,10 @@ pub(super) struct Question {
     pub(super) aim_ms: f64,
     /// Whether each call must find a row.
     pub(super) finds: bool,
+    /// Whether PostgreSQL plans it for the keys of each call, as Signet has it plan lists.
+    pub(super) anew: bool,
+    /// Whether it is a search that walks along the names first (SQLite; PostgreSQL's function does so itself).
+    pub(super) walks: bool,
     /// The keys of a call: the tenant first.
     pub(super) keys: Box<dyn Fn(u64) -> Vec<String>>,
 }
@@ -60,7 +62,16 @@ pub(super) struct Question {
 pub(super) fn questions(sizes: Sizes, search: Search, far: &(String, String)) -> Vec<Question> {
     let drawn = move |call: u64| mix(90, call) % sizes.users.max(1);
     let of = move |call: u64| sizes.user(drawn(call));
-    let ask = |name, sql: String, aim_ms, keys| Question { name, sql, aim_ms, finds: true, keys };
+    let ask = |name, sql: String, aim_ms, keys| Question {
+        name,
+        sql,
+        aim_ms,
+        finds: true,
+        anew: false,
+        walks: false,
+        keys,
+    };
+    let list = |name, sql, aim_ms, keys| Question { anew: true, ..ask(name, sql, aim_ms, keys) };
     let mut all = vec![
         ask(
             "sign-in look-up",
@@ -91,25 +102,25 @@ pub(super) fn questions(sizes: Sizes, search: Search, far: &(String, String)) ->
                 vec![tenant_id(sizes.tenant_of(user)), token_value(token), kind.to_owned()]
             }),
         ),
-        ask(
+        list(
             "token list of a person with 10,000, first page",
             format!("{TOKENS}{PAGE}"),
             100.0,
             Box::new(move |_| vec![tenant_id(0), sizes.user_id(0)]),
         ),
-        ask(
+        list(
             "token list of a person with 10,000, all",
             format!("{TOKENS}10000"),
             100.0,
             Box::new(move |_| vec![tenant_id(0), sizes.user_id(0)]),
         ),
-        ask(
+        list(
             "audit of a tenant, first page",
             format!("{EVENTS}{NEWEST}{PAGE}"),
             10.0,
             Box::new(|call| vec![tenant_id(mix(92, call) % TENANTS)]),
         ),
-        ask(
+        list(
             "history of the person with most events, first page",
             format!("{EVENTS} AND user_id = $2{NEWEST}{PAGE}"),
             10.0,
@@ -117,7 +128,7 @@ pub(super) fn questions(sizes: Sizes, search: Search, far: &(String, String)) ->
         ),
         Question {
             finds: false,
-            ..ask(
+            ..list(
                 "history of any person, first page",
                 format!("{EVENTS} AND user_id = $2{NEWEST}{PAGE}"),
                 10.0,
@@ -127,7 +138,7 @@ pub(super) fn questions(sizes: Sizes, search: Search, far: &(String, String)) ->
                 }),
             )
         },
-        ask(
+        list(
             "list of people, page 1",
             format!("{USERS} ORDER BY username_key, id LIMIT {PAGE}"),
             10.0,
@@ -135,7 +146,7 @@ pub(super) fn questions(sizes: Sizes, search: Search, far: &(String, String)) ->
         ),
     ];
     let (key, id) = far.clone();
-    all.push(ask(
+    all.push(list(
         "list of people, far page",
         format!("{USERS} AND (username_key, id) > ($2, $3) ORDER BY username_key, id LIMIT {PAGE}"),
         10.0,
@@ -154,18 +165,51 @@ fn searches(sizes: Sizes, search: Search) -> Vec<Question> {
     };
     let ask = |name, word: Box<dyn Fn(u64) -> String>| {
         let keys = move |call: u64| {
-            let word = word(call).to_lowercase();
+            let words = word(call).to_lowercase();
             // A term of two characters is looked for at the beginning of a word.
-            let part = if word.chars().count() < 3 { format!("\n\n{word}") } else { word };
-            let term = match search {
-                Search::Like => format!("%{part}%"),
-                Search::Function => serde_json::json!([format!("%{part}%")]).to_string(),
-                Search::Fts => format!("\"{part}\""),
+            let part = |word: &str| match word.chars().count() {
+                0..3 => format!("{WORD}{word}"),
+                _ => word.to_owned(),
             };
-            vec![tenant_id(0), term]
+            let parts: Vec<String> = words.split(' ').map(part).collect();
+            let first = words.split(' ').next().unwrap_or_default().to_owned();
+            let patterns: Vec<String> = parts.iter().map(|part| format!("%{part}%")).collect();
+            let behind = behind_all(&first);
+            match search {
+                Search::Function => {
+                    vec![tenant_id(0), serde_json::Value::from(patterns).to_string(), first, behind]
+                }
+                Search::Fts => {
+                    let quoted: Vec<String> = parts.iter().map(|part| format!("\"{part}\"")).collect();
+                    let second = parts.get(1).cloned().unwrap_or_default();
+                    let first_part = parts.first().cloned().unwrap_or_default();
+                    vec![tenant_id(0), quoted.join(" AND "), first, behind, first_part, second]
+                }
+            }
         };
-        Question { name, sql: search_sql(search), aim_ms: 20.0, finds: true, keys: Box::new(keys) }
+        let aim_ms = 20.0;
+        Question {
+            name,
+            sql: search_sql(search),
+            aim_ms,
+            finds: true,
+            anew: false,
+            walks: search == Search::Fts,
+            keys: Box::new(keys),
+        }
     };
+    // Somebody of the first tenant whose name is written so.
+    let written = move |call: u64, is_wanted: fn(&User) -> bool| {
+        let mut next = call;
+        loop {
+            let user = person(next);
+            if is_wanted(&user) {
+                return user;
+            }
+            next = next.wrapping_add(0x1_0000);
+        }
+    };
+    let is_western = |user: &User| user.display_name.contains(' ');
     vec![
         ask("search, a whole user name", Box::new(move |call| person(call).username)),
         ask(
@@ -188,35 +232,44 @@ fn searches(sizes: Sizes, search: Search) -> Vec<Question> {
         ask(
             "search, a Chinese name",
             Box::new(move |call| {
-                let mut next = call;
-                loop {
-                    let name = person(next).display_name;
-                    if !name.is_ascii() && name.chars().count() <= 3 {
-                        return name;
-                    }
-                    next = next.wrapping_add(0x1_0000);
-                }
+                let is_short =
+                    |user: &User| !user.display_name.contains(' ') && user.display_name.chars().count() <= 3;
+                written(call, is_short).display_name
             }),
         ),
-        ask("search, two letters", Box::new(move |call| person(call).username.chars().take(2).collect())),
+        ask("search, given and family name", Box::new(move |call| written(call, is_western).display_name)),
+        ask(
+            "search, two letters of a user name",
+            Box::new(move |call| person(call).username.chars().take(2).collect()),
+        ),
+        ask(
+            "search, two letters of a family name",
+            Box::new(move |call| written(call, is_western).last_name.chars().take(2).collect()),
+        ),
+        ask("search, one letter", Box::new(move |call| person(call).username.chars().take(1).collect())),
     ]
+}
+
+/// The least text behind all that begin so.
+fn behind_all(start: &str) -> String {
+    let mut text = start.to_owned();
+    let last = text.pop().and_then(|last| char::from_u32(u32::from(last) + 1)).unwrap_or('\u{10ffff}');
+    text.push(last);
+    text
 }
 
 fn search_sql(search: Search) -> String {
     match search {
         Search::Function => {
             // The tenant is the connection's; it is given so that every statement has it first.
-            "SELECT username_key, id FROM search_users($2::jsonb, NULL, NULL, NULL, 51) WHERE $1 <> ''"
+            "SELECT username_key, id FROM search_users($2::jsonb, NULL, $3, $4, NULL, NULL, 51) WHERE $1 <> ''"
                 .to_owned()
         }
-        Search::Like => format!(
-            "SELECT username_key, id FROM users WHERE tenant_id = $1 AND deleted_at IS NULL AND search_text LIKE $2 \
-             ORDER BY username_key, id LIMIT {PAGE}"
-        ),
-        Search::Fts => format!(
-            "SELECT u.username_key, u.id FROM user_search_index f CROSS JOIN user_search s ON s.number = f.rowid \
+        // What is left to the index of trigrams; the walk before it is in lite.rs.
+        Search::Fts => "SELECT u.username_key, u.id FROM user_search_index f CROSS JOIN user_search s ON s.number = f.rowid \
              CROSS JOIN users u ON u.id = s.user_id WHERE f.search_text MATCH $2 AND u.tenant_id = $1 \
-             AND u.deleted_at IS NULL ORDER BY u.username_key, u.id LIMIT {PAGE}"
-        ),
+             AND u.deleted_at IS NULL AND NOT (u.username_key >= $3 AND u.username_key < $4) \
+             ORDER BY u.username_key, u.id LIMIT 51"
+            .to_owned(),
     }
 }

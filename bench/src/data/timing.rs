@@ -60,6 +60,8 @@ pub(super) async fn postgres(
     let types = vec!["text"; count].join(", ");
     let prepare = format!("PREPARE asked ({types}) AS {}", question.sql);
     connection.execute(AssertSqlSafe(prepare)).await.map_err(failed)?;
+    let mode = if question.anew { "force_custom_plan" } else { "auto" };
+    connection.execute(AssertSqlSafe(format!("SET plan_cache_mode = {mode}"))).await.map_err(failed)?;
     let (mut server, mut caller, mut plan) = (Times::default(), Times::default(), String::new());
     for call in 0..calls + WARM_UP {
         let keys = (question.keys)(call);
@@ -70,7 +72,7 @@ pub(super) async fn postgres(
         }
         let (time, read) = explained(connection, &keys).await.map_err(failed)?;
         let begun = Instant::now();
-        let mut query = sqlx::query(AssertSqlSafe(question.sql.clone()));
+        let mut query = sqlx::query(AssertSqlSafe(question.sql.clone())).persistent(!question.anew);
         for key in &keys {
             query = query.bind(key.clone());
         }
@@ -129,13 +131,17 @@ pub(super) async fn sqlite(
     for call in 0..calls + WARM_UP {
         let keys = (question.keys)(call);
         let begun = Instant::now();
-        let mut query = sqlx::query(AssertSqlSafe(question.sql.clone()));
-        for key in &keys {
-            query = query.bind(key.clone());
-        }
-        let rows = query.fetch_all(&mut *connection).await.map_err(failed)?;
+        let found = if question.walks {
+            super::lite::search(connection, &question.sql, &keys).await.map_err(failed)?
+        } else {
+            let mut query = sqlx::query(AssertSqlSafe(question.sql.clone()));
+            for key in &keys {
+                query = query.bind(key.clone());
+            }
+            query.fetch_all(&mut *connection).await.map_err(failed)?.len()
+        };
         let waited = begun.elapsed().as_secs_f64() * 1e3;
-        if question.finds && rows.is_empty() {
+        if question.finds && found == 0 {
             return Err(format!("{}: nothing was found for {keys:?}", question.name));
         }
         if call >= WARM_UP {

@@ -110,7 +110,8 @@ pub async fn page<T: FromRow>(rx: &mut Rx, select: &Sql, scan: &Scan<'_>) -> Res
             break;
         }
         let limit = i64::try_from(left).unwrap_or(i64::MAX);
-        rows.extend(rx.rows(ordered(segment, &keys).push(" LIMIT ").value(limit)).await?);
+        let sql = ordered(segment, &keys).push(" LIMIT ").value(limit).planned_anew();
+        rows.extend(rx.rows(sql).await?);
     }
     let more = rows.len() > wanted;
     rows.truncate(wanted);
@@ -227,7 +228,7 @@ fn begins(sql: Sql, column: &'static str, start: &str) -> Sql {
 }
 
 /// The least text that is after every text that begins with this one; none if there is no such text.
-fn after_all_that_begin(start: &str) -> Option<String> {
+pub(crate) fn after_all_that_begin(start: &str) -> Option<String> {
     let mut end = start.to_owned();
     while let Some(last) = end.pop() {
         // Byte order of UTF-8 is the order of code points, of which the surrogates are none.

@@ -311,7 +311,9 @@ impl Rx {
                 sqlite(tx.fetch_all(query).await?)
             }
             Conn::Postgres(lease) => {
-                let query = sqlx::query_with(text, postgres_arguments(sql.values)?);
+                // A statement without a name has no plan that outlives the call.
+                let query =
+                    sqlx::query_with(text, postgres_arguments(sql.values)?).persistent(!sql.is_planned_anew);
                 postgres(lease.fetch_all(query).await?)
             }
         })

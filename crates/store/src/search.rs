@@ -1,19 +1,22 @@
 //! Searching among a tenant's people: by the beginning of a word, by a part of one, by Chinese names.
 //!
-//! `users.search_text` holds the words of a person's fields, folded, each after two line feeds (see
-//! [`user_text`]). A term of three characters or more matches anywhere in a word; a shorter one, which no
-//! index of trigrams could find, matches the beginning of a word, because the two line feeds before it make
-//! it three characters again. Chinese, Japanese and Korean words have no spaces, so each of their
-//! characters also begins a word of two: `三丰` finds `张三丰`.
+//! `users.search_text` holds the words of a person's fields, folded, each after a mark of two characters
+//! (see [`user_text`]). A term of three characters or more matches anywhere in a word; a shorter one, which
+//! no index of trigrams could find, matches the beginning of a word, because the mark before it makes it
+//! three characters again. Chinese, Japanese and Korean words have no spaces, so each of their characters
+//! also begins a word of two: `三丰` finds `张三丰`.
 //!
+//! Those whose user name begins as the first term come first, then all others, each by user name and id.
 //! Both databases answer alike: PostgreSQL by `LIKE` over a GIN index of trigrams, SQLite by the trigram
-//! tokenizer of FTS5.
+//! tokenizer of FTS5. An index of trigrams gives all matches at once, so that both walk along the names
+//! instead while hits are frequent.
 
 mod postgres;
 mod sqlite;
 
 use base::text::name_key;
 
+use crate::list::after_all_that_begin;
 use crate::{Backend, FromRow, Result, Row, Rx, StoreError};
 
 /// Characters of a query at most, before and after folding.
@@ -22,8 +25,10 @@ pub const QUERY_CHARACTERS_MAX: usize = 200;
 pub const TERMS_MAX: usize = 5;
 /// People on one page at most.
 pub const PAGE_MAX: i64 = 201;
-/// What stands before each word of a search text.
-const WORD: &str = "\n\n";
+/// What stands before each word of a search text: a line feed and U+00AA. That is a letter, so that
+/// PostgreSQL's trigrams tell the beginning of a word from what follows a dot within one; and folding makes
+/// an `a` of it, so that it is in no word and no term.
+const WORD: &str = "\n\u{aa}";
 /// Characters that a term must have to be found inside a word: the length of a trigram.
 const PART_CHARACTERS_MIN: usize = 3;
 /// Characters of one word whose beginnings are noted apart, in scripts without spaces.
@@ -91,6 +96,19 @@ impl Terms {
         })
     }
 
+    /// The user names that begin as the first term: from the first text, and before the second if there is
+    /// one.
+    fn first_names(&self) -> (String, Option<String>) {
+        let from = self.0.first().cloned().unwrap_or_default();
+        let to = after_all_that_begin(&from);
+        (from, to)
+    }
+
+    /// Whether a person's user name, folded, puts them first among those who are found.
+    pub fn is_first(&self, username_key: &str) -> bool {
+        self.0.first().is_some_and(|term| username_key.starts_with(term.as_str()))
+    }
+
     /// Whether a person with this search text is found. The databases answer as this does.
     pub fn matches(&self, search_text: &str) -> bool {
         self.parts().all(|part| search_text.contains(&part))
@@ -149,7 +167,7 @@ pub struct UserSearch<'a> {
     pub limit: i64,
 }
 
-/// One person found: the position in the order, which is `(username_key, id)`.
+/// One person found: the position in the order of what the search finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserHit {
     /// The folded user name.
@@ -164,7 +182,8 @@ impl FromRow for UserHit {
     }
 }
 
-/// One page of the people found, ordered by user name. The caller loads them by their ids.
+/// One page of the people found: first those whose user name begins as the first term, then all others,
+/// each by user name and id. The caller loads them by their ids.
 ///
 /// Fails with [`StoreError::Shape`] on a limit outside 1 to [`PAGE_MAX`].
 pub async fn users(rx: &mut Rx, search: &UserSearch<'_>) -> Result<Vec<UserHit>> {
@@ -185,17 +204,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_search_text_holds_each_word_once_after_two_line_feeds() {
+    fn a_search_text_holds_each_word_once_after_a_mark() {
         let text = user_text([Some("Alice"), Some("alice@Example.com"), None, Some("Alice  Li")]);
 
-        assert_eq!(text, "\n\nalice@example.com\n\nli");
+        assert_eq!(text, "\n\u{aa}alice@example.com\n\u{aa}li");
     }
 
     #[test]
     fn each_character_of_a_chinese_name_begins_a_word() {
         let text = user_text([Some("张三丰")]);
 
-        assert_eq!(text, "\n\n张三丰\n\n三丰\n\n丰");
+        assert_eq!(text, "\n\u{aa}张三丰\n\u{aa}三丰\n\u{aa}丰");
     }
 
     #[test]
@@ -219,6 +238,24 @@ mod tests {
             ("_hang", false),
         ] {
             assert_eq!(Terms::parse(query).unwrap().matches(&text), found, "{query}");
+        }
+    }
+
+    #[test]
+    fn the_mark_of_a_word_is_in_no_term_and_no_word() {
+        let terms = Terms::parse("1\u{aa} \n\u{aa}x").unwrap();
+
+        assert_eq!(terms.0, ["1a", "ax"]);
+        assert_eq!(user_text([Some("1\u{aa}")]), "\n\u{aa}1a");
+    }
+
+    #[test]
+    fn names_that_begin_as_the_first_term_are_first() {
+        let terms = Terms::parse("Wei zhang").unwrap();
+
+        assert_eq!(terms.first_names(), ("wei".to_owned(), Some("wej".to_owned())));
+        for (name, first) in [("wei", true), ("weiwei", true), ("we", false), ("zhang", false)] {
+            assert_eq!(terms.is_first(name), first, "{name}");
         }
     }
 

@@ -12,12 +12,14 @@ use crate::value::{Bind, Value};
 pub struct Sql {
     pub(crate) text: Cow<'static, str>,
     pub(crate) values: Vec<Value>,
+    /// Whether PostgreSQL plans it for the values of each call.
+    pub(crate) is_planned_anew: bool,
 }
 
 impl Sql {
     /// Begins a statement.
     pub fn new(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), values: Vec::new() }
+        Self { text: Cow::Borrowed(text), values: Vec::new(), is_planned_anew: false }
     }
 
     /// Binds the next of the numbered placeholders that the text already has.
@@ -42,6 +44,15 @@ impl Sql {
         let text = self.text.to_mut();
         text.push('$');
         text.push_str(&number.to_string());
+        self
+    }
+
+    /// Has PostgreSQL plan the statement for the values of this call, as lists need: the plan that it would
+    /// keep after a few calls is for average values, and sorts all that a frequent value has. SQLite plans
+    /// by the text alone.
+    #[must_use]
+    pub fn planned_anew(mut self) -> Self {
+        self.is_planned_anew = true;
         self
     }
 

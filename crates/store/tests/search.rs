@@ -1,4 +1,5 @@
-//! Searching people gives the same answers on both databases: those of `Terms::matches`.
+//! Searching people gives the same answers on both databases: those of `Terms::matches`, in the order of
+//! `Terms::is_first`.
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, clippy::indexing_slicing, reason = "tests")]
 
@@ -101,7 +102,7 @@ fn expected(people: &[Person], tenant: &str, terms: &Terms, status: Option<&str>
         .filter(|p| status.map_or(p.status != "DELETED", |status| p.status == status))
         .map(|p| UserHit { username_key: name_key(&p.username), id: p.id.clone() })
         .collect();
-    hits.sort_by(|a, b| (&a.username_key, &a.id).cmp(&(&b.username_key, &b.id)));
+    hits.sort_by_key(|hit| (!terms.is_first(&hit.username_key), hit.username_key.clone(), hit.id.clone()));
     hits
 }
 
@@ -146,6 +147,77 @@ async fn pages_of_a_search_make_up_the_whole_of_it() {
         }
 
         assert_eq!(found, wanted, "{:?}", db.backend());
+    }
+}
+
+/// Enough people for a walk along the names to give up: of words that all, few and only some at the end have.
+fn crowd() -> Vec<Person> {
+    (0..2_500_usize)
+        .map(|n| {
+            let username = format!("{}.{n:04}", ["anna", "kim", "zoe"][n % 3]);
+            let email = format!("m{n}@example.com");
+            let display = match n {
+                _ if n % 400 == 7 => "Quirin Rare",
+                _ if n % 50 == 3 => "Zo Annabel",
+                2_450.. => "At The Tail",
+                _ if n % 2 == 0 => "Common",
+                _ => "Else",
+            };
+            Person {
+                tenant: "t-a",
+                id: format!("u-{:04}", (n * 7919) % 10_000),
+                text: user_text([Some(username.as_str()), Some(&email), Some(display)]),
+                username,
+                status: ["ACTIVE", "ACTIVE", "ACTIVE", "LOCKED", "DELETED"][n % 5],
+            }
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn however_frequent_words_are_their_pages_make_up_the_whole_of_what_they_find() {
+    let people = crowd();
+    for db in TestDb::both().await {
+        fill(&db, &people).await;
+        let mut rx = db.store.begin_read(Scope::Tenant("t-a")).await.unwrap();
+        for query in [
+            "common",
+            "com",
+            "rare",
+            "quirin",
+            "tail",
+            "zoe",
+            "zo",
+            "an",
+            "a",
+            "z",
+            "kim rare",
+            "an else",
+            "example tail",
+            "zoe.24",
+            "m2",
+            "x",
+            "m17@",
+        ] {
+            let terms = Terms::parse(query).unwrap();
+            for (status, limit) in [(None, 50), (None, 201), (Some("LOCKED"), 50), (Some("DELETED"), 100)] {
+                let wanted = expected(&people, "t-a", &terms, status);
+
+                let mut found: Vec<UserHit> = Vec::new();
+                loop {
+                    let after = found.last().map(|hit| (hit.username_key.as_str(), hit.id.as_str()));
+                    let search = UserSearch { tenant_id: "t-a", terms: &terms, status, after, limit };
+                    let page = users(&mut rx, &search).await.unwrap();
+                    let is_last = i64::try_from(page.len()).unwrap() < limit;
+                    found.extend(page);
+                    if is_last {
+                        break;
+                    }
+                }
+
+                assert_eq!(found, wanted, "{:?} {query} {status:?} {limit}", db.backend());
+            }
+        }
     }
 }
 

@@ -189,8 +189,8 @@ const MANY: &str = "\
     INSERT INTO tokens (id, tenant_id, token_value, token_type, user_id, expires_at) SELECT 'k-' || n, \
       CASE WHEN n % 2 = 0 THEN 't-a' ELSE 't-b' END, md5(n::text) || md5('x' || n), 'access_token', 'u-' || n, \
       now() + interval '1 hour' FROM generate_series(1, 20000) n; \
-    INSERT INTO audit_logs (id, tenant_id, action, created_at) SELECT 'e-' || n, CASE WHEN n % 2 = 0 THEN 't-a' ELSE 't-b' END, \
-      'x', timestamptz '2026-01-01 00:00Z' + n * interval '15 minutes' FROM generate_series(1, 20000) n;";
+    INSERT INTO audit_logs (id, tenant_id, user_id, action, created_at) SELECT 'e-' || n, \
+      CASE WHEN n % 2 = 0 THEN 't-a' ELSE 't-b' END, CASE WHEN n % 4 = 0 THEN 'u-500' ELSE 'u-' || n END, 'x', timestamptz '2026-01-01 00:00Z' + n * interval '15 minutes' FROM generate_series(1, 20000) n;";
 
 /// The plan of a statement in a tenant's connection.
 async fn plan(db: &TestDb, statement: &'static str) -> String {
@@ -224,18 +224,60 @@ async fn behind_the_wall_the_named_queries_are_answered_by_their_indexes() {
          AND created_at < '2026-02-01' ORDER BY created_at DESC, id DESC LIMIT 50",
     )
     .await;
-    // The statement inside search_users(), as that runs it: as the owner.
-    let search = as_owner(
+    // The statements inside search_users(), as that runs them: as the owner.
+    let walk = as_owner(
         &db.store,
-        "EXPLAIN (COSTS OFF) SELECT u.username_key, u.id FROM users u WHERE u.tenant_id = 't-a' AND u.deleted_at IS NULL \
-         AND u.search_text LIKE '%c4ca4238a0b%' ORDER BY u.username_key, u.id LIMIT 50",
+        "EXPLAIN (COSTS OFF) SELECT count(*) FILTER (WHERE n.hit) FROM (SELECT u.username_key, \
+         u.search_text LIKE '%example%' AS hit FROM users u WHERE u.tenant_id = 't-a' AND u.deleted_at IS NULL \
+         AND u.username_key >= '' AND u.username_key > 'user500' ORDER BY u.username_key LIMIT 500) n",
     )
     .await
     .join("\n");
+    let search = as_owner(
+        &db.store,
+        "EXPLAIN (COSTS OFF) SELECT u.username_key, u.id FROM users u WHERE u.tenant_id || '' = 't-a' \
+         AND (u.deleted_at IS NOT NULL) = false AND u.search_text LIKE '%c4ca4238a0b%' \
+         ORDER BY u.username_key < 'c4', u.username_key, u.id LIMIT 50",
+    )
+    .await
+    .join("\n");
+    let history = plan(
+        &db,
+        "EXPLAIN (COSTS OFF) SELECT * FROM audit_logs WHERE tenant_id = 't-a' AND user_id = 'u-500' \
+         ORDER BY created_at DESC, id DESC LIMIT 51",
+    )
+    .await;
+    let log = plan(
+        &db,
+        "EXPLAIN (COSTS OFF) SELECT * FROM audit_logs WHERE tenant_id = 't-a' ORDER BY created_at DESC, id DESC LIMIT 51",
+    )
+    .await;
+    let tokens = plan(
+        &db,
+        "EXPLAIN (COSTS OFF) SELECT * FROM tokens WHERE tenant_id = 't-a' AND user_id = 'u-500' \
+         ORDER BY issued_at DESC LIMIT 51",
+    )
+    .await;
+    let page = plan(
+        &db,
+        "EXPLAIN (COSTS OFF) SELECT * FROM users WHERE tenant_id = 't-a' AND deleted_at IS NULL \
+         AND (username_key, id) > ('user500', 'u-500') ORDER BY username_key, id LIMIT 51",
+    )
+    .await;
 
     assert!(login.contains("Index Only Scan using idx_users_login_query"), "{login}");
     assert!(token.contains("Index Only Scan using idx_tokens_validation"), "{token}");
     assert!(audit.contains("audit_logs_2026_01") && !audit.contains("audit_logs_2026_02"), "{audit}");
     assert!(audit.contains("Index Scan") && !audit.contains("audit_overflow"), "{audit}");
+    assert!(walk.contains("Index Scan using uq_users_tenant_id_username_key"), "{walk}");
+    assert!(!walk.contains("Sort"), "{walk}");
     assert!(search.contains("Bitmap Index Scan on idx_users_fulltext"), "{search}");
+    // Each month is read in the order of the page, so that the page ends the scan.
+    assert!(history.contains("Index Scan using audit_logs_2026_01_user_id_created_at_id_idx"), "{history}");
+    assert!(log.contains("Index Scan using audit_logs_2026_01_tenant_id_created_at_id_idx"), "{log}");
+    for events in [&history, &log] {
+        assert!(events.contains("Merge Append") && !events.contains("Seq Scan on audit_logs_"), "{events}");
+    }
+    assert!(tokens.contains("idx_tokens_user_id"), "{tokens}");
+    assert!(page.contains("AND ((username_key)::text >= 'user500'::text)"), "{page}");
 }

@@ -23,7 +23,7 @@ const SORTED_MAX: i64 = 100_000;
 /// Which people to list.
 #[derive(Debug, Clone)]
 pub struct UserQuery {
-    /// Only those whom a search finds; the order is then [`UserQuery::all`]'s.
+    /// Only those whom a search finds; the order is then the search's.
     pub terms: Option<Terms>,
     /// Only those of this status; none is everybody who is not deleted, unless the filter asks for status or
     /// time of deletion itself.

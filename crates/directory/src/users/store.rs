@@ -216,7 +216,8 @@ pub(super) async fn list(rx: &mut Rx, tenant: &TenantId, query: &UserQuery) -> s
     store::list::page(rx, &Sql::new(SELECT).append(from), &scan).await
 }
 
-/// The people found, by user name; of those, the filter's. A page goes on behind the last one found.
+/// The people found, in the order of the search; of those, the filter's. A page goes on behind the last one
+/// found.
 async fn search(
     rx: &mut Rx,
     tenant: &TenantId,
@@ -244,7 +245,9 @@ async fn search(
         return Ok(Scanned { items: Vec::new(), next });
     }
     let sql = Sql::new(SELECT).append(from).push(" AND id IN ").list(hits.iter().map(|hit| hit.id.as_str()));
-    Ok(Scanned { items: rx.all(sql.push(" ORDER BY username_key, id")).await?, next })
+    let mut items: Vec<User> = rx.all(sql).await?;
+    items.sort_by_key(|user| hits.iter().position(|hit| hit.id == user.id.as_str()));
+    Ok(Scanned { items, next })
 }
 
 /// Counts those whom a list is about, apart from its search.

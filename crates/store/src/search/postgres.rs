@@ -1,4 +1,5 @@
-//! Search on PostgreSQL: the function `search_users`, which asks `idx_users_fulltext`, a GIN index of trigrams.
+//! Search on PostgreSQL: the function `search_users`, which walks along the names while hits are frequent, and
+//! asks `idx_users_fulltext`, a GIN index of trigrams, otherwise.
 
 use super::{UserHit, UserSearch};
 use crate::{Result, Rx, Sql};
@@ -19,11 +20,14 @@ fn pattern(part: &str) -> String {
 
 pub(super) async fn users(rx: &mut Rx, search: &UserSearch<'_>) -> Result<Vec<UserHit>> {
     let patterns: Vec<String> = search.terms.parts().map(|part| pattern(&part)).collect();
+    let (from, to) = search.terms.first_names();
     let (key, id) = search.after.unzip();
     // The function takes the tenant from the connection, which a permit gave it.
-    let sql = Sql::new("SELECT username_key, id FROM search_users($1, $2, $3, $4, $5)")
+    let sql = Sql::new("SELECT username_key, id FROM search_users($1, $2, $3, $4, $5, $6, $7)")
         .bind(serde_json::Value::from(patterns))
         .bind(search.status)
+        .bind(from)
+        .bind(to)
         .bind(key)
         .bind(id)
         .bind(search.limit);

@@ -71,8 +71,8 @@ pub(crate) struct UserFilter {
 /// `sort` and `filter` take `username`, `email`, `display_name`, `created_at`, `updated_at` and
 /// `last_login_at`; `filter` also `deleted_at`, `id`, `phone`, `first_name`, `last_name`, `locale`,
 /// `timezone`, `position`, `primary_department_id`, `status`, `email_verified`, `phone_verified`,
-/// `must_change_password` and `password_set`. What `q` finds is in the order of user names and is not
-/// counted.
+/// `must_change_password` and `password_set`. What `q` finds has an order of its own, first those whose user
+/// name begins as the first word, each part by user name; it is not counted.
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", operation_id = "list_users",
     params(ListParams, UserFilter),
     responses((status = 200, description = "A page of people", body = inline(Listing<UserBody>)), Problems))]
@@ -85,7 +85,7 @@ pub(super) async fn list(
     ask.check_fields::<UserBody>()?;
     let terms = query.own.q.as_deref().filter(|q| !q.trim().is_empty()).map(terms).transpose()?;
     if terms.is_some() && ask.order != ORDER {
-        let detail = "what `q` finds is in the order of user names; leave `sort` out";
+        let detail = "what `q` finds has an order of its own; leave `sort` out";
         return Err(Failure::new(Kind::Malformed, "invalid_sort", detail));
     }
     if terms.is_some() && ask.count.is_some() {
