@@ -143,8 +143,8 @@ CREATE UNIQUE INDEX uq_users_tenant_id_email_key ON users (tenant_id, email_key)
     WHERE deleted_at IS NULL AND email_key IS NOT NULL;
 CREATE UNIQUE INDEX uq_users_tenant_id_id ON users (tenant_id, id);
 
--- What people are searched by: the words of their fields, folded, each after a line
--- feed and U+00AA. The program writes it (crates/store/src/search.rs); this trigger
+-- What people are searched by: the words of their fields, folded, each after
+-- U+00AA twice. The program writes it (crates/store/src/search.rs); this trigger
 -- serves statements typed by hand, with lower() instead of case folding.
 ALTER TABLE users ADD COLUMN search_text text COLLATE "C" NOT NULL DEFAULT '';
 
@@ -159,7 +159,7 @@ BEGIN
         NEW.search_text := regexp_replace(
             lower(E'\n' || concat_ws(E'\n', NEW.username, NEW.email, NEW.phone, NEW.display_name,
                 NEW.first_name, NEW.last_name)),
-            '\s+', E'\n\u00aa', 'g');
+            '\s+', E'\u00aa\u00aa', 'g');
     END IF;
     RETURN NEW;
 END

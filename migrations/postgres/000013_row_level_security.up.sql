@@ -80,16 +80,18 @@ GRANT EXECUTE ON FUNCTION create_next_month_partition(), create_future_partition
 
 -- People whose search text holds every pattern: first those whose user name begins
 -- as the first word of the search (from p_from on, and before p_to where there is
--- one), then all others, each by user name and id.
+-- one), by user name, then all others, by id.
 --
 -- LIKE is not leakproof: behind row-level security it would be asked of every row
 -- of the tenant, after the policy, and no index of trigrams could serve it. This
 -- function runs as the owner and filters by the connection's tenant itself.
 --
--- Frequent words are found by walking along the names: a page is full after a few
+-- Frequent words are found by walking along the people: a page is full after a few
 -- of them. Rare ones are found by the index of trigrams, which gives all matches at
--- once, to be sorted. Which it is shows in the first names of a walk: it goes on as
--- long as it finds enough to fill the page within c_walk_max names.
+-- once, to be sorted. Which it is shows in the first people of a walk: it goes on as
+-- long as it finds enough to fill the page within c_walk_max of them. Ids know
+-- nothing of names, so that those with a frequent word are spread among them; and
+-- they follow the rows on disk, so that a walk reads few pages.
 CREATE FUNCTION search_users(
     p_patterns jsonb, p_status text, p_from text, p_to text,
     p_after_key text, p_after_id text, p_limit bigint
@@ -98,23 +100,22 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = public, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-    -- Names that the walks of a call look at, at most.
-    c_walk_max CONSTANT bigint := 10000;
-    -- Names that tell how frequent a word is.
-    c_walk_first CONSTANT bigint := 500;
+    -- People whom the walks of a call look at, at most.
+    c_walk_max CONSTANT bigint := 20000;
+    -- People who tell how frequent a word is.
+    c_walk_first CONSTANT bigint := 1000;
     v_tenant text := current_setting('signet.tenant', true);
-    v_1 text := p_patterns ->> 0;
+    v_patterns text[] := ARRAY(SELECT jsonb_array_elements_text(p_patterns));
     v_2 text := p_patterns ->> 1;
     v_3 text := p_patterns ->> 2;
     v_4 text := p_patterns ->> 3;
     v_5 text := p_patterns ->> 4;
-    -- Where the page is: 0 is among the names from p_from to p_to, 1 before, 2 behind them.
-    v_stretch integer := 0;
+    -- Whether the page is still among the names from p_from to p_to.
+    v_is_first boolean := p_after_key IS NULL OR (
+        p_after_key >= p_from COLLATE "C" AND (p_to IS NULL OR p_after_key < p_to COLLATE "C"));
     v_key text := p_after_key;
     -- The id there; '~' is behind every id.
     v_id text := p_after_id;
-    v_low text;
-    v_high text;
     v_found bigint := 0;
     v_walked bigint := 0;
     v_seen bigint;
@@ -125,44 +126,45 @@ DECLARE
     v_keys text[];
     v_ids text[];
 BEGIN
-    IF p_after_key < p_from COLLATE "C" THEN
-        v_stretch := 1;
-    ELSIF p_after_key >= p_to COLLATE "C" THEN
-        v_stretch := 2;
-    END IF;
-
     <<walks>>
-    -- Names of deleted people are in no order that could be walked along.
+    -- There is no index that a walk along deleted people could follow.
     WHILE p_status IS DISTINCT FROM 'DELETED' LOOP
-        IF v_stretch > 2 OR (v_stretch = 2 AND p_to IS NULL) THEN
-            RETURN;
-        END IF;
-        v_low := CASE v_stretch WHEN 0 THEN p_from WHEN 1 THEN '' ELSE p_to END;
-        v_high := CASE v_stretch WHEN 0 THEN p_to WHEN 1 THEN p_from END;
-        v_step := CASE v_stretch WHEN 0 THEN 2 * p_limit ELSE c_walk_first END;
+        v_step := CASE WHEN v_is_first THEN 2 * p_limit ELSE c_walk_first END;
         v_seen := 0;
         v_hits := 0;
         LOOP
-            -- A name is unique among the people of a tenant who are not deleted.
-            SELECT count(*), max(n.username_key),
-                array_agg(n.username_key::text ORDER BY n.username_key) FILTER (WHERE n.hit),
-                array_agg(n.id::text ORDER BY n.username_key) FILTER (WHERE n.hit)
-            INTO v_rows, v_last, v_keys, v_ids
-            FROM (
-                SELECT u.username_key, u.id,
-                    (p_status IS NULL OR u.status = p_status)
-                    AND u.search_text LIKE v_1
-                    AND (v_2 IS NULL OR u.search_text LIKE v_2)
-                    AND (v_3 IS NULL OR u.search_text LIKE v_3)
-                    AND (v_4 IS NULL OR u.search_text LIKE v_4)
-                    AND (v_5 IS NULL OR u.search_text LIKE v_5) AS hit
-                FROM users u
-                WHERE u.tenant_id = v_tenant AND u.deleted_at IS NULL
-                    AND u.username_key >= v_low
-                    AND (v_high IS NULL OR u.username_key < v_high)
-                    AND (v_key IS NULL OR u.username_key > v_key)
-                ORDER BY u.username_key LIMIT v_step
-            ) n;
+            IF v_is_first THEN
+                -- A name is unique among the people of a tenant who are not deleted.
+                SELECT count(*), max(n.username_key),
+                    array_agg(n.username_key::text ORDER BY n.username_key) FILTER (WHERE n.hit),
+                    array_agg(n.id::text ORDER BY n.username_key) FILTER (WHERE n.hit)
+                INTO v_rows, v_last, v_keys, v_ids
+                FROM (
+                    SELECT u.username_key, u.id,
+                        (p_status IS NULL OR u.status = p_status)
+                        AND u.search_text LIKE ALL (v_patterns) AS hit
+                    FROM users u
+                    WHERE u.tenant_id = v_tenant AND u.deleted_at IS NULL
+                        AND u.username_key >= p_from
+                        AND (p_to IS NULL OR u.username_key < p_to)
+                        AND (v_key IS NULL OR u.username_key > v_key)
+                    ORDER BY u.username_key LIMIT v_step
+                ) n;
+            ELSE
+                SELECT count(*), max(n.id),
+                    array_agg(n.username_key::text ORDER BY n.id) FILTER (WHERE n.hit),
+                    array_agg(n.id::text ORDER BY n.id) FILTER (WHERE n.hit)
+                INTO v_rows, v_last, v_keys, v_ids
+                FROM (
+                    SELECT u.username_key, u.id,
+                        u.deleted_at IS NULL AND (p_status IS NULL OR u.status = p_status)
+                        AND NOT (u.username_key >= p_from AND (p_to IS NULL OR u.username_key < p_to))
+                        AND u.search_text LIKE ALL (v_patterns) AS hit
+                    FROM users u
+                    WHERE u.tenant_id = v_tenant AND (v_id IS NULL OR u.id > v_id)
+                    ORDER BY u.id LIMIT v_step
+                ) n;
+            END IF;
             RETURN QUERY SELECT k, i FROM unnest(v_keys, v_ids) h (k, i) LIMIT p_limit - v_found;
             v_hits := v_hits + coalesce(cardinality(v_keys), 0);
             v_found := v_found + coalesce(cardinality(v_keys), 0);
@@ -171,7 +173,7 @@ BEGIN
             END IF;
             EXIT WHEN v_rows < v_step;
             v_key := v_last;
-            v_id := '~';
+            v_id := CASE WHEN v_is_first THEN '~' ELSE v_last END;
             v_seen := v_seen + v_rows;
             v_walked := v_walked + v_rows;
             EXIT walks WHEN v_hits * (c_walk_max - v_walked) < (p_limit - v_found) * v_seen
@@ -180,31 +182,33 @@ BEGIN
             v_step := least(greatest((p_limit - v_found) * v_seen * 6 / (5 * v_hits), p_limit),
                 c_walk_max - v_walked);
         END LOOP;
-        v_stretch := v_stretch + 1;
+        IF NOT v_is_first THEN
+            RETURN;
+        END IF;
+        v_is_first := false;
         v_key := NULL;
         v_id := NULL;
     END LOOP;
 
     -- The tenant is compared in a form that no other index serves.
     RETURN QUERY
-    SELECT u.username_key::text, u.id::text FROM users u
+    SELECT u.username_key::text, u.id::text
+    FROM users u, LATERAL (
+        SELECT u.username_key >= p_from AND (p_to IS NULL OR u.username_key < p_to) AS is_first
+    ) n
     WHERE u.tenant_id || '' = v_tenant
         AND (u.deleted_at IS NOT NULL) = (p_status IS NOT DISTINCT FROM 'DELETED')
         AND (p_status IS NULL OR p_status = 'DELETED' OR u.status = p_status)
-        AND u.search_text LIKE v_1
+        AND u.search_text LIKE v_patterns[1]
         AND (v_2 IS NULL OR u.search_text LIKE v_2)
         AND (v_3 IS NULL OR u.search_text LIKE v_3)
         AND (v_4 IS NULL OR u.search_text LIKE v_4)
         AND (v_5 IS NULL OR u.search_text LIKE v_5)
         AND CASE
-            WHEN v_stretch > 0 AND u.username_key >= p_from
-                AND (p_to IS NULL OR u.username_key < p_to) THEN false
-            WHEN v_key IS NULL THEN true
-            WHEN v_stretch = 0 AND (u.username_key < p_from OR u.username_key >= p_to) THEN true
-            ELSE (u.username_key, u.id) > (v_key, v_id)
+            WHEN NOT v_is_first THEN NOT n.is_first AND (v_id IS NULL OR u.id > v_id)
+            ELSE NOT n.is_first OR v_key IS NULL OR (u.username_key, u.id) > (v_key, v_id)
         END
-    ORDER BY u.username_key < p_from OR (p_to IS NOT NULL AND u.username_key >= p_to),
-        u.username_key, u.id
+    ORDER BY n.is_first DESC, CASE WHEN n.is_first THEN u.username_key END, u.id
     LIMIT p_limit - v_found;
 END
 $$;

@@ -194,8 +194,8 @@ BEGIN
     WHERE id = NEW.id;
 END;
 
--- What people are searched by: the words of their fields, folded, each after a line
--- feed and U+00AA. The program writes it (crates/store/src/search.rs); the first two
+-- What people are searched by: the words of their fields, folded, each after
+-- U+00AA twice. The program writes it (crates/store/src/search.rs); the first two
 -- triggers serve statements typed by hand, with lower() instead of case folding.
 ALTER TABLE users ADD COLUMN search_text TEXT NOT NULL DEFAULT '';
 
@@ -216,9 +216,9 @@ CREATE TRIGGER trg_users_search_fill AFTER INSERT ON users
 WHEN NEW.search_text = ''
 BEGIN
     UPDATE users
-    SET search_text = char(10, 170) || replace(lower(concat_ws(
+    SET search_text = char(170, 170) || replace(lower(concat_ws(
         ' ', NEW.username, NEW.email, NEW.phone, NEW.display_name, NEW.first_name, NEW.last_name
-    )), ' ', char(10, 170))
+    )), ' ', char(170, 170))
     WHERE id = NEW.id;
 END;
 CREATE TRIGGER trg_users_search_refill
@@ -230,9 +230,9 @@ WHEN NEW.search_text = OLD.search_text AND (
 )
 BEGIN
     UPDATE users
-    SET search_text = char(10, 170) || replace(lower(concat_ws(
+    SET search_text = char(170, 170) || replace(lower(concat_ws(
         ' ', NEW.username, NEW.email, NEW.phone, NEW.display_name, NEW.first_name, NEW.last_name
-    )), ' ', char(10, 170))
+    )), ' ', char(170, 170))
     WHERE id = NEW.id;
 END;
 CREATE TRIGGER trg_users_search_insert AFTER INSERT ON users
@@ -260,9 +260,9 @@ BEGIN
     DELETE FROM user_search WHERE user_id = OLD.id;
 END;
 UPDATE users
-SET search_text = char(10, 170) || replace(lower(concat_ws(
+SET search_text = char(170, 170) || replace(lower(concat_ws(
     ' ', username, email, phone, display_name, first_name, last_name
-)), ' ', char(10, 170));
+)), ' ', char(170, 170));
 
 -- tenants.user_count is the number of users that are not deleted, whoever writes.
 UPDATE tenants SET user_count =

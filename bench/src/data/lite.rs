@@ -9,27 +9,40 @@ use crate::Outcome;
 
 /// Hits of a page.
 const WANTED: i64 = 51;
-/// Names that the walks of a search look at, at most, and those that tell how frequent a term is: as in
+/// People whom the walks of a search look at, at most, and those who tell how frequent a term is: as in
 /// `crates/store/src/search/sqlite.rs`.
-const WALK_MAX: i64 = 10_000;
-const WALK_FIRST: i64 = 500;
+const WALK_MAX: i64 = 20_000;
+const WALK_FIRST: i64 = 1_000;
 /// Rows of one transaction.
 const ROWS_OF_A_TRANSACTION: u64 = 50_000;
 
-/// The statement of one step of a walk; a macro because a statement is a literal.
+/// The statement of one step of a walk: along the names that begin as the first term, and along all others by
+/// their ids; from the beginning, and after a person. A macro because a statement is a literal.
 macro_rules! step {
-    ($after:literal) => {
+    ($hit:literal, $of:literal, $order:literal) => {
         concat!(
-            "SELECT username_key, id, hit, number FROM (SELECT username_key, id, hit, row_number() OVER \
-             (ORDER BY username_key) AS number FROM (SELECT username_key, id, (instr(search_text, $5) > 0 AND \
-             ($6 = '' OR instr(search_text, $6) > 0)) AS hit FROM users WHERE deleted_at IS NULL AND \
-             tenant_id = $1 AND username_key ",
-            $after,
-            " $2 AND username_key < $3 ORDER BY username_key LIMIT $4)) WHERE hit OR number = $4 \
-             ORDER BY username_key"
+            "SELECT username_key, id, hit, number FROM (SELECT username_key, id, hit, row_number() OVER (ORDER BY ",
+            $order,
+            ") AS number FROM (SELECT username_key, id, (deleted_at IS NULL",
+            $hit,
+            " AND instr(search_text, $5) > 0 AND ($6 = '' OR instr(search_text, $6) > 0)) AS hit FROM users u \
+             WHERE tenant_id = $1",
+            $of,
+            " ORDER BY ",
+            $order,
+            " LIMIT $4)) WHERE hit OR number = $4 ORDER BY number"
         )
     };
 }
+const FIRST: &str =
+    step!("", " AND deleted_at IS NULL AND (username_key >= $2 AND username_key < $3)", "username_key");
+const FIRST_AFTER: &str = step!(
+    "",
+    " AND deleted_at IS NULL AND (username_key >= $2 AND username_key < $3) AND username_key > $7",
+    "username_key"
+);
+const OTHERS: &str = step!(" AND NOT (username_key >= $2 AND username_key < $3)", "", "id");
+const OTHERS_AFTER: &str = step!(" AND NOT (username_key >= $2 AND username_key < $3)", " AND id > $7", "id");
 
 /// Opens the file to load into and to ask.
 pub(super) async fn open(file: &std::path::Path) -> Outcome<SqliteConnection> {
@@ -97,25 +110,24 @@ pub(super) async fn search(
     let [tenant, terms, from, to, parts @ ..] = keys else { return Ok(0) };
     let (mut hits, mut walked) = (0_i64, 0_i64);
     let mut is_rare = false;
-    for (low, high, first) in
-        [(from.as_str(), to.as_str(), 2 * WANTED), ("", from, WALK_FIRST), (to, "\u{10ffff}", WALK_FIRST)]
+    for (begin, go_on, column, first) in
+        [(FIRST, FIRST_AFTER, "username_key", 2 * WANTED), (OTHERS, OTHERS_AFTER, "id", WALK_FIRST)]
     {
-        let (mut at, mut step, mut seen, before) = (low.to_owned(), first, 0, hits);
+        let (mut at, mut step, mut seen, before) = (None, first, 0, hits);
         loop {
-            let mut query =
-                sqlx::query(if at == low { STEP_FROM } else { STEP_AFTER }).bind(tenant).bind(&at);
-            query = query.bind(high).bind(step);
+            let statement = if at.is_some() { go_on } else { begin };
+            let mut query = sqlx::query(statement).bind(tenant).bind(from).bind(to).bind(step);
             for part in 0..2 {
                 query = query.bind(parts.get(part).map_or("", String::as_str));
             }
             let mut goes_on = false;
-            for row in query.fetch_all(&mut *connection).await? {
+            for row in query.bind(at.take()).fetch_all(&mut *connection).await? {
                 hits += i64::from(row.try_get::<i64, _>("hit")? != 0);
                 goes_on = row.try_get::<i64, _>("number")? >= step;
-                at = row.try_get("username_key")?;
+                at = Some(row.try_get::<String, _>(column)?);
             }
             if hits >= WANTED {
-                return usize::try_from(hits).map_err(|e| sqlx::Error::Decode(e.into()));
+                return Ok(usize::try_from(hits).unwrap_or(usize::MAX));
             }
             if !goes_on {
                 break;
@@ -140,7 +152,3 @@ pub(super) async fn search(
     }
     Ok(found)
 }
-
-/// The next names of a stretch: hits, and the last one; from a name on, and after a name.
-const STEP_FROM: &str = step!(">=");
-const STEP_AFTER: &str = step!(">");

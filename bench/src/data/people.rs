@@ -2,7 +2,7 @@
 //! about any row can be asked without keeping it.
 
 /// What stands before each word of a search text.
-pub(crate) const WORD: &str = "\n\u{aa}";
+pub(crate) const WORD: &str = "\u{aa}\u{aa}";
 /// Tenants of a load.
 pub(crate) const TENANTS: u64 = 100;
 /// How many of a hundred people the first tenant has; the others share the rest evenly.

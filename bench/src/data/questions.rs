@@ -167,9 +167,8 @@ fn searches(sizes: Sizes, search: Search) -> Vec<Question> {
         let keys = move |call: u64| {
             let words = word(call).to_lowercase();
             // A term of two characters is looked for at the beginning of a word.
-            let part = |word: &str| match word.chars().count() {
-                0..3 => format!("{WORD}{word}"),
-                _ => word.to_owned(),
+            let part = |word: &str| -> String {
+                WORD.chars().skip(word.chars().count().saturating_sub(1)).chain(word.chars()).collect()
             };
             let parts: Vec<String> = words.split(' ').map(part).collect();
             let first = words.split(' ').next().unwrap_or_default().to_owned();
@@ -269,7 +268,7 @@ fn search_sql(search: Search) -> String {
         Search::Fts => "SELECT u.username_key, u.id FROM user_search_index f CROSS JOIN user_search s ON s.number = f.rowid \
              CROSS JOIN users u ON u.id = s.user_id WHERE f.search_text MATCH $2 AND u.tenant_id = $1 \
              AND u.deleted_at IS NULL AND NOT (u.username_key >= $3 AND u.username_key < $4) \
-             ORDER BY u.username_key, u.id LIMIT 51"
+             ORDER BY u.id LIMIT 51"
             .to_owned(),
     }
 }

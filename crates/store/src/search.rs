@@ -6,10 +6,10 @@
 //! three characters again. Chinese, Japanese and Korean words have no spaces, so each of their characters
 //! also begins a word of two: `三丰` finds `张三丰`.
 //!
-//! Those whose user name begins as the first term come first, then all others, each by user name and id.
-//! Both databases answer alike: PostgreSQL by `LIKE` over a GIN index of trigrams, SQLite by the trigram
-//! tokenizer of FTS5. An index of trigrams gives all matches at once, so that both walk along the names
-//! instead while hits are frequent.
+//! Those whose user name begins as the first term come first, by user name, then all others, by id. Both
+//! databases answer alike: PostgreSQL by `LIKE` over a GIN index of trigrams, SQLite by the trigram tokenizer of
+//! FTS5. An index of trigrams gives all matches at once, so that both walk along the people instead while
+//! hits are frequent: ids know nothing of names, so that those with a frequent word are spread among them.
 
 mod postgres;
 mod sqlite;
@@ -25,10 +25,10 @@ pub const QUERY_CHARACTERS_MAX: usize = 200;
 pub const TERMS_MAX: usize = 5;
 /// People on one page at most.
 pub const PAGE_MAX: i64 = 201;
-/// What stands before each word of a search text: a line feed and U+00AA. That is a letter, so that
-/// PostgreSQL's trigrams tell the beginning of a word from what follows a dot within one; and folding makes
-/// an `a` of it, so that it is in no word and no term.
-const WORD: &str = "\n\u{aa}";
+/// What stands before each word of a search text: U+00AA, twice. That is a letter, so that PostgreSQL's
+/// trigrams tell the beginning of a word from what follows a dot within one; and folding makes an `a` of it,
+/// so that it is in no word and no term.
+const WORD: &str = "\u{aa}\u{aa}";
 /// Characters that a term must have to be found inside a word: the length of a trigram.
 const PART_CHARACTERS_MIN: usize = 3;
 /// Characters of one word whose beginnings are noted apart, in scripts without spaces.
@@ -92,7 +92,9 @@ impl Terms {
     /// The texts that must each be part of a search text.
     fn parts(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(|term| {
-            if term.chars().count() < PART_CHARACTERS_MIN { format!("{WORD}{term}") } else { term.clone() }
+            // As much of the mark as makes one trigram: a longer part has more of them, which all have.
+            let mark = WORD.chars().skip(term.chars().count().saturating_sub(1));
+            mark.chain(term.chars()).collect()
         })
     }
 
@@ -182,8 +184,8 @@ impl FromRow for UserHit {
     }
 }
 
-/// One page of the people found: first those whose user name begins as the first term, then all others,
-/// each by user name and id. The caller loads them by their ids.
+/// One page of the people found: first those whose user name begins as the first term, by user name, then
+/// all others, by id. The caller loads them by their ids.
 ///
 /// Fails with [`StoreError::Shape`] on a limit outside 1 to [`PAGE_MAX`].
 pub async fn users(rx: &mut Rx, search: &UserSearch<'_>) -> Result<Vec<UserHit>> {
@@ -207,14 +209,14 @@ mod tests {
     fn a_search_text_holds_each_word_once_after_a_mark() {
         let text = user_text([Some("Alice"), Some("alice@Example.com"), None, Some("Alice  Li")]);
 
-        assert_eq!(text, "\n\u{aa}alice@example.com\n\u{aa}li");
+        assert_eq!(text, "\u{aa}\u{aa}alice@example.com\u{aa}\u{aa}li");
     }
 
     #[test]
     fn each_character_of_a_chinese_name_begins_a_word() {
         let text = user_text([Some("张三丰")]);
 
-        assert_eq!(text, "\n\u{aa}张三丰\n\u{aa}三丰\n\u{aa}丰");
+        assert_eq!(text, "ªª张三丰ªª三丰ªª丰");
     }
 
     #[test]
@@ -243,10 +245,10 @@ mod tests {
 
     #[test]
     fn the_mark_of_a_word_is_in_no_term_and_no_word() {
-        let terms = Terms::parse("1\u{aa} \n\u{aa}x").unwrap();
+        let terms = Terms::parse("1\u{aa} \u{aa}\u{aa}x").unwrap();
 
-        assert_eq!(terms.0, ["1a", "ax"]);
-        assert_eq!(user_text([Some("1\u{aa}")]), "\n\u{aa}1a");
+        assert_eq!(terms.0, ["1a", "aax"]);
+        assert_eq!(user_text([Some("1\u{aa}")]), "\u{aa}\u{aa}1a");
     }
 
     #[test]

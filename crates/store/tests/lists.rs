@@ -280,6 +280,22 @@ async fn every_order_of_up_to_three_columns_pages_without_loss_or_repetition() {
 }
 
 #[tokio::test]
+async fn a_list_is_planned_for_its_own_values_and_leaves_no_plan_for_those_of_others() {
+    let db = TestDb::postgres().await;
+    with_items(&db, &[]).await;
+    let mut rx = db.store.begin_read(store::Scope::Platform).await.unwrap();
+    let order = [SortKey { attribute: "name", direction: Direction::Ascending }];
+
+    for label in ["a", "b", "c", "d", "e", "f", "g"] {
+        let from = Sql::new(FROM).value("none").push(" AND label = ").value(label);
+        assert!(walk(&mut rx, &from, &order, 5).await.is_empty());
+    }
+
+    let kept = "SELECT count(*) AS n FROM pg_prepared_statements WHERE statement LIKE 'SELECT id, name_key%'";
+    assert_eq!(rx.one::<i64>(Sql::new(kept)).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn an_estimate_of_many_rows_is_at_least_what_was_counted() {
     for db in TestDb::both().await {
         let script = if db.backend() == Backend::Sqlite { SQLITE } else { POSTGRES };

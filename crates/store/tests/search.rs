@@ -102,7 +102,10 @@ fn expected(people: &[Person], tenant: &str, terms: &Terms, status: Option<&str>
         .filter(|p| status.map_or(p.status != "DELETED", |status| p.status == status))
         .map(|p| UserHit { username_key: name_key(&p.username), id: p.id.clone() })
         .collect();
-    hits.sort_by_key(|hit| (!terms.is_first(&hit.username_key), hit.username_key.clone(), hit.id.clone()));
+    hits.sort_by_key(|hit| {
+        let first = Some(hit.username_key.clone()).filter(|name| terms.is_first(name));
+        (first.is_none(), first, hit.id.clone())
+    });
     hits
 }
 

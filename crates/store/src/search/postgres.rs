@@ -1,4 +1,4 @@
-//! Search on PostgreSQL: the function `search_users`, which walks along the names while hits are frequent, and
+//! Search on PostgreSQL: the function `search_users`, which walks along the people while hits are frequent, and
 //! asks `idx_users_fulltext`, a GIN index of trigrams, otherwise.
 
 use super::{UserHit, UserSearch};

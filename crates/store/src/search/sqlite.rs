@@ -1,55 +1,45 @@
-//! Search on SQLite: a walk along the names while hits are frequent, FTS5 trigrams otherwise. The walk goes on
-//! as long as it finds enough to fill the page within [`WALK_MAX`] names; what it does not finish, the index
-//! of trigrams does, which gives all matches at once, to be sorted.
+//! Search on SQLite: a walk along the people while hits are frequent, FTS5 trigrams otherwise. The walk goes
+//! on as long as it finds enough to fill the page within [`WALK_MAX`] people; what it does not finish, the
+//! index of trigrams does, which gives all matches at once, to be sorted.
 
 use super::{UserHit, UserSearch};
 use crate::{FromRow, Result, Row, Rx, Sql};
 
-/// Names that the walks of a search look at, at most.
-const WALK_MAX: i64 = 10_000;
-/// Names that tell how frequent the terms are.
-const WALK_FIRST: i64 = 500;
-
-/// The stretches of a tenant's names, in the order of what is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stretch {
-    /// Those that begin as the first term.
-    First,
-    /// Those before them.
-    Before,
-    /// Those behind them.
-    Behind,
-}
+/// People whom the walks of a search look at, at most.
+const WALK_MAX: i64 = 20_000;
+/// People who tell how frequent the terms are.
+const WALK_FIRST: i64 = 1_000;
 
 /// How far a search has come.
 struct Place<'a> {
     search: &'a UserSearch<'a>,
-    /// [`Stretch::First`]: from the first text, and before the second if there is one.
-    first: (String, Option<String>),
-    stretch: Stretch,
-    /// The last person in the stretch; none at its beginning.
+    /// The names that begin as the first term: from the first text, and before the second if there is one.
+    names: (String, Option<String>),
+    /// Whether the page is still among those names, and not among all others.
+    is_first: bool,
+    /// The last person there; none at the beginning.
     after: Option<UserHit>,
-    /// Names walked along so far.
+    /// People walked along so far.
     walked: i64,
     hits: Vec<UserHit>,
 }
 
-/// One row of a walk: a hit, or the last name that was looked at.
+/// One row of a walk: a hit, or the last person who was looked at.
 struct Walked {
-    name: UserHit,
+    person: UserHit,
     is_hit: i64,
     number: i64,
 }
 
 impl FromRow for Walked {
     fn from_row(row: &Row) -> Result<Self> {
-        Ok(Self { name: UserHit::from_row(row)?, is_hit: row.get("hit")?, number: row.get("number")? })
+        Ok(Self { person: UserHit::from_row(row)?, is_hit: row.get("hit")?, number: row.get("number")? })
     }
 }
 
 pub(super) async fn users(rx: &mut Rx, search: &UserSearch<'_>) -> Result<Vec<UserHit>> {
     let mut place = Place::of(search);
-    // Names of deleted people are in no order that could be walked along.
+    // There is no index that a walk along deleted people could follow.
     if search.status == Some("DELETED") || !place.walk(rx).await? {
         let rest = rx.all(place.index()).await?;
         place.hits.extend(rest);
@@ -59,17 +49,11 @@ pub(super) async fn users(rx: &mut Rx, search: &UserSearch<'_>) -> Result<Vec<Us
 
 impl<'a> Place<'a> {
     fn of(search: &'a UserSearch<'a>) -> Self {
-        let first = search.terms.first_names();
-        let stretch = match search.after {
-            Some((key, _)) if search.terms.is_first(key) => Stretch::First,
-            Some((key, _)) if key < first.0.as_str() => Stretch::Before,
-            Some(_) => Stretch::Behind,
-            None => Stretch::First,
-        };
+        let is_first = search.after.is_none_or(|(key, _)| search.terms.is_first(key));
         let after = search
             .after
             .map(|(username_key, id)| UserHit { username_key: username_key.to_owned(), id: id.to_owned() });
-        Self { search, first, stretch, after, walked: 0, hits: Vec::new() }
+        Self { search, names: search.terms.first_names(), is_first, after, walked: 0, hits: Vec::new() }
     }
 
     /// How many hits the page can still take.
@@ -77,35 +61,34 @@ impl<'a> Place<'a> {
         self.search.limit.saturating_sub(i64::try_from(self.hits.len()).unwrap_or(i64::MAX))
     }
 
-    /// Walks from stretch to stretch. True if the page is full or nothing is left; false where hits are rare.
+    /// Walks along the first ones and then all others. True if the page is full or nothing is left; false
+    /// where hits are rare.
     async fn walk(&mut self, rx: &mut Rx) -> Result<bool> {
         loop {
-            if !self.walk_stretch(rx).await? {
+            if !self.walk_part(rx).await? {
                 return Ok(false);
             }
-            self.stretch = match self.stretch {
-                _ if self.wanted() <= 0 => return Ok(true),
-                Stretch::First => Stretch::Before,
-                Stretch::Before if self.first.1.is_some() => Stretch::Behind,
-                Stretch::Before | Stretch::Behind => return Ok(true),
-            };
+            if !self.is_first || self.wanted() <= 0 {
+                return Ok(true);
+            }
+            self.is_first = false;
             self.after = None;
         }
     }
 
-    /// Walks along one stretch. True if the page is full or the stretch is at its end.
-    async fn walk_stretch(&mut self, rx: &mut Rx) -> Result<bool> {
+    /// Walks along the first ones or all others. True if the page is full or they are at their end.
+    async fn walk_part(&mut self, rx: &mut Rx) -> Result<bool> {
         let (mut seen, found_before) = (0, self.hits.len());
-        let mut step = if self.stretch == Stretch::First { 2 * self.search.limit } else { WALK_FIRST };
+        let mut step = if self.is_first { 2 * self.search.limit } else { WALK_FIRST };
         loop {
             let mut goes_on = false;
             for row in rx.all::<Walked>(self.step(step)).await? {
                 goes_on = row.number >= step;
                 if row.is_hit != 0 && self.wanted() > 0 {
-                    self.hits.push(row.name.clone());
+                    self.hits.push(row.person.clone());
                 }
                 if goes_on {
-                    self.after = Some(row.name);
+                    self.after = Some(row.person);
                 }
             }
             if !goes_on || self.wanted() <= 0 {
@@ -124,37 +107,33 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The next names of the stretch: those that are hits, and the last one.
+    /// The next people: those who are hits, and the last one.
     fn step(&self, step: i64) -> Sql {
-        let (from, to) = (&self.first.0, &self.first.1);
-        let mut sql = Sql::new(
-            "SELECT username_key, id, hit, number FROM (SELECT username_key, id, hit, \
-             row_number() OVER (ORDER BY username_key) AS number FROM (SELECT username_key, id, (true",
-        );
+        // A name is unique among the people of a tenant who are not deleted.
+        let order = if self.is_first { "username_key" } else { "id" };
+        let mut sql = Sql::new("SELECT username_key, id, hit, number FROM (SELECT username_key, id, hit, ")
+            .push("row_number() OVER (ORDER BY ")
+            .push(order)
+            .push(") AS number FROM (SELECT username_key, id, (deleted_at IS NULL");
+        if !self.is_first {
+            sql = self.is_first_name(sql.push(" AND NOT "));
+        }
         if let Some(status) = self.search.status {
             sql = sql.push(" AND status = ").value(status);
         }
         for part in self.search.terms.parts() {
             sql = sql.push(" AND instr(search_text, ").value(part).push(") > 0");
         }
-        sql = sql.push(") AS hit FROM users WHERE deleted_at IS NULL AND tenant_id = ");
-        sql = sql.value(self.search.tenant_id);
-        let (low, high) = match self.stretch {
-            Stretch::First => (Some(from), to.as_ref()),
-            Stretch::Before => (None, Some(from)),
-            Stretch::Behind => (to.as_ref(), None),
-        };
-        // A name is unique among the people of a tenant who are not deleted.
+        sql = sql.push(") AS hit FROM users u WHERE tenant_id = ").value(self.search.tenant_id);
+        if self.is_first {
+            sql = self.is_first_name(sql.push(" AND deleted_at IS NULL AND "));
+        }
         if let Some(after) = &self.after {
-            sql = sql.push(" AND username_key > ").value(&after.username_key);
-        } else if let Some(low) = low {
-            sql = sql.push(" AND username_key >= ").value(low);
+            let last = if self.is_first { &after.username_key } else { &after.id };
+            sql = sql.push(" AND ").push(order).push(" > ").value(last);
         }
-        if let Some(high) = high {
-            sql = sql.push(" AND username_key < ").value(high);
-        }
-        sql = sql.push(" ORDER BY username_key LIMIT ").value(step);
-        sql.push(")) WHERE hit OR number = ").value(step).push(" ORDER BY username_key")
+        sql = sql.push(" ORDER BY ").push(order).push(" LIMIT ").value(step);
+        sql.push(")) WHERE hit OR number = ").value(step).push(" ORDER BY number")
     }
 
     /// Everybody from this place on, by the index of trigrams.
@@ -175,25 +154,27 @@ impl<'a> Place<'a> {
             Some("DELETED") => sql.push(" AND u.deleted_at IS NOT NULL"),
             Some(status) => sql.push(" AND u.deleted_at IS NULL AND u.status = ").value(status),
         };
-        if self.stretch != Stretch::First {
-            sql = self.first_names(sql.push(" AND NOT "));
-        }
-        if let Some(after) = &self.after {
-            sql = sql.push(" AND (");
-            if self.stretch == Stretch::First {
-                sql = self.first_names(sql.push("NOT ")).push(" OR ");
+        if self.is_first {
+            if let Some(after) = &self.after {
+                sql = self.is_first_name(sql.push(" AND (NOT "));
+                sql = sql.push(" OR (u.username_key, u.id) > (").value(&after.username_key);
+                sql = sql.push(", ").value(&after.id).push("))");
             }
-            sql = sql.push("(u.username_key, u.id) > (").value(&after.username_key);
-            sql = sql.push(", ").value(&after.id).push("))");
+        } else {
+            sql = self.is_first_name(sql.push(" AND NOT "));
+            if let Some(after) = &self.after {
+                sql = sql.push(" AND u.id > ").value(&after.id);
+            }
         }
-        sql = self.first_names(sql.push(" ORDER BY ")).push(" DESC, u.username_key, u.id LIMIT ");
+        sql = self.is_first_name(sql.push(" ORDER BY ")).push(" DESC, CASE WHEN ");
+        sql = self.is_first_name(sql).push(" THEN u.username_key END, u.id LIMIT ");
         sql.value(self.wanted())
     }
 
     /// Appends whether a user name begins as the first term.
-    fn first_names(&self, sql: Sql) -> Sql {
-        let sql = sql.push("(u.username_key >= ").value(&self.first.0);
-        match &self.first.1 {
+    fn is_first_name(&self, sql: Sql) -> Sql {
+        let sql = sql.push("(u.username_key >= ").value(&self.names.0);
+        match &self.names.1 {
             Some(to) => sql.push(" AND u.username_key < ").value(to).push(")"),
             None => sql.push(")"),
         }

@@ -71,8 +71,8 @@ pub(crate) struct UserFilter {
 /// `sort` and `filter` take `username`, `email`, `display_name`, `created_at`, `updated_at` and
 /// `last_login_at`; `filter` also `deleted_at`, `id`, `phone`, `first_name`, `last_name`, `locale`,
 /// `timezone`, `position`, `primary_department_id`, `status`, `email_verified`, `phone_verified`,
-/// `must_change_password` and `password_set`. What `q` finds has an order of its own, first those whose user
-/// name begins as the first word, each part by user name; it is not counted.
+/// `must_change_password` and `password_set`. What `q` finds has an order of its own: first those whose user
+/// name begins as the first word, by user name, then all others, by id. It is not counted.
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", operation_id = "list_users",
     params(ListParams, UserFilter),
     responses((status = 200, description = "A page of people", body = inline(Listing<UserBody>)), Problems))]
