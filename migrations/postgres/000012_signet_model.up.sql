@@ -173,10 +173,11 @@ ALTER TABLE users ENABLE TRIGGER trg_users_updated_at;
 
 -- Words of a text index cannot answer parts of words or Chinese names; trigrams
 -- answer all three. Deleted people are found too, so the index is not partial.
--- Without a list of pending entries, which every search would read from end to end.
+-- The list of pending entries, in kB, is short: every search reads it from end to end.
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 DROP INDEX idx_users_fulltext;
-CREATE INDEX idx_users_fulltext ON users USING gin (search_text gin_trgm_ops) WITH (fastupdate = off);
+CREATE INDEX idx_users_fulltext ON users USING gin (search_text gin_trgm_ops)
+    WITH (gin_pending_list_limit = 256);
 
 -- tenants.user_count is the number of users that are not deleted, whoever writes.
 -- Insertions and removals are counted once a statement, so that a bulk load
