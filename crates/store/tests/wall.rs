@@ -224,7 +224,9 @@ async fn behind_the_wall_the_named_queries_are_answered_by_their_indexes() {
          AND created_at < '2026-02-01' ORDER BY created_at DESC, id DESC LIMIT 50",
     )
     .await;
-    // The statements inside search_users(), as that runs them: as the owner.
+    // The statements inside search_users(), as that runs them: as the owner, with this setting.
+    let setting = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET random_page_cost = 1.1', current_database()); END $$";
+    run_script(&db.store, setting).await;
     let walk = as_owner(
         &db.store,
         "EXPLAIN (COSTS OFF) SELECT count(*) FILTER (WHERE n.hit) FROM (SELECT u.username_key, \
