@@ -267,8 +267,8 @@ fn search_sql(search: Search) -> String {
         // What is left to the index of trigrams; the walk before it is in lite.rs.
         Search::Fts => "SELECT u.username_key, u.id FROM user_search_index f CROSS JOIN user_search s ON s.number = f.rowid \
              CROSS JOIN users u ON u.id = s.user_id WHERE f.search_text MATCH $2 AND u.tenant_id = $1 \
-             AND u.deleted_at IS NULL AND NOT (u.username_key >= $3 AND u.username_key < $4) \
-             ORDER BY u.id LIMIT 51"
+             AND u.deleted_at IS NULL ORDER BY (u.username_key >= $3 AND u.username_key < $4) DESC, \
+             CASE WHEN u.username_key >= $3 AND u.username_key < $4 THEN u.username_key END, u.id LIMIT 51"
             .to_owned(),
     }
 }
