@@ -11,4 +11,5 @@ mod laws;
 mod naive;
 mod names;
 mod parser_fuzz;
+mod reference;
 mod world;
