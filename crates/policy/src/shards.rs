@@ -9,11 +9,14 @@ const SHARD_ENTRIES: usize = 64;
 /// The most shards.
 const SHARDS_MAX: usize = 4_096;
 
+/// One part of the map.
+type Shard<V> = HashMap<Arc<str>, V, RandomState>;
+
 /// The map.
 #[derive(Debug, Clone)]
 pub(crate) struct Shards<V> {
     hasher: RandomState,
-    shards: Box<[Arc<HashMap<Arc<str>, V, RandomState>>]>,
+    shards: Box<[Arc<Shard<V>>]>,
     length: usize,
 }
 
@@ -22,8 +25,7 @@ impl<V: Clone> Shards<V> {
     pub(crate) fn build(entries: Vec<(Arc<str>, V)>) -> Self {
         let count = (entries.len() / SHARD_ENTRIES + 1).next_power_of_two().min(SHARDS_MAX);
         let hasher = RandomState::new();
-        let mut maps: Vec<HashMap<Arc<str>, V, RandomState>> =
-            (0..count).map(|_| HashMap::with_hasher(hasher.clone())).collect();
+        let mut maps: Vec<Shard<V>> = (0..count).map(|_| HashMap::with_hasher(hasher.clone())).collect();
         for (key, value) in entries {
             let at = place(&hasher, &key, count);
             if let Some(map) = maps.get_mut(at) {

@@ -225,7 +225,8 @@ impl Statement {
             return listed;
         }
         // What everything else is allowed by reaches no action of the platform: those are granted by name.
-        !listed && !(self.effect == Effect::Allow && is_platform(action))
+        let is_granted_by_name = self.effect == Effect::Allow && is_platform(action);
+        !listed && !is_granted_by_name
     }
 
     /// Tells whether the statement is about the first name of `chain`; the others are what it lies in.

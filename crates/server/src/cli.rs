@@ -146,7 +146,7 @@ impl From<Problem> for Failure {
 pub fn run(begun: Instant) -> ExitCode {
     // The allocator asks for huge pages, which hold mostly nothing in a program of a few megabytes. Without them an
     // idle server takes a third less memory; where the kernel refuses, nothing is lost.
-    drop(rustix::thread::disable_transparent_huge_pages(true));
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = Cli::parse();
     let (status, message) = match dispatch(cli, begun) {
         Ok(()) => return ExitCode::SUCCESS,

@@ -144,14 +144,17 @@ impl Principal {
 /// What sets of roles say together, by tenant and roles. An entry of an earlier version is used on where nothing
 /// that it was made of has changed.
 pub(super) struct Identities {
-    cache: Cache<(TenantId, Box<[Box<str>]>), Arc<Identity>, ByBytes>,
+    cache: Cache<RoleSet, Arc<Identity>, ByBytes>,
 }
+
+/// Roles of a tenant, sorted.
+type RoleSet = (TenantId, Box<[Box<str>]>);
 
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<(TenantId, Box<[Box<str>]>), Arc<Identity>> for ByBytes {
-    fn weight(&self, _: &(TenantId, Box<[Box<str>]>), identity: &Arc<Identity>) -> u64 {
+impl Weighter<RoleSet, Arc<Identity>> for ByBytes {
+    fn weight(&self, _: &RoleSet, identity: &Arc<Identity>) -> u64 {
         IDENTITY_BYTES / 16 + identity.len() as u64 * STATEMENT_BYTES / 4
     }
 }
@@ -159,8 +162,8 @@ impl Weighter<(TenantId, Box<[Box<str>]>), Arc<Identity>> for ByBytes {
 #[derive(Hash)]
 struct Key<'a>(&'a TenantId, &'a [Box<str>]);
 
-impl quick_cache::Equivalent<(TenantId, Box<[Box<str>]>)> for Key<'_> {
-    fn equivalent(&self, key: &(TenantId, Box<[Box<str>]>)) -> bool {
+impl quick_cache::Equivalent<RoleSet> for Key<'_> {
+    fn equivalent(&self, key: &RoleSet) -> bool {
         *self.0 == key.0 && *self.1 == *key.1
     }
 }
