@@ -268,6 +268,7 @@ async fn a_tenant_that_is_not_active_knows_no_session_and_signs_nobody_in() {
             replaces: None,
         };
         let refused = world.service.sign_in(&world.cx_at(&asleep, Actor::Anonymous, HOME), attempt).await;
-        assert!(matches!(refused, Err(Error::BadCredentials)));
+        // Whether a tenant is switched off is no secret; who belongs to it is.
+        assert!(matches!(refused, Err(Error::Authz(authz::Error::TenantDisabled))), "{refused:?}");
     }
 }
