@@ -121,7 +121,10 @@ fn every_mistake_names_its_line_and_what_was_expected() {
             "prune: [roles]",
             "f.yaml:2:9: found `roles` in `prune` but no such section; write `roles: []` to delete them all",
         ),
-        ("prune: [tenants]", "f.yaml:3:9: found `tenants` for `prune`, expected `permissions` or `policies` or "),
+        (
+            "prune: [tenants]",
+            "f.yaml:3:9: found `tenants` for `prune`, expected `permissions` or `policies` or ",
+        ),
         (
             "roles: &all []\ngroups: *all",
             "found a YAML anchor or alias, expected the value itself: write it out",
