@@ -357,6 +357,10 @@ async fn save_in(cx: &Cx, tx: &mut Tx, permit: &Permit, found: &User, user: User
             .about_user(&user.id, Some(user.username.as_str()))
             .details(json!({ "fields": change::changed_fields(found, &user) })),
     );
+    // Conditions see names and attributes: a decision must not be made by those of before.
+    if found.attributes != user.attributes || found.username != user.username {
+        tx.decisions_change(permit);
+    }
     load(tx, permit, &user.id).await
 }
 
