@@ -79,7 +79,11 @@ enum What {
     /// Time from exec to ready, idle memory.
     Start,
     /// CPU per operation, rate, latency.
-    Http,
+    Http {
+        /// Only the operations whose name holds this, such as `warm` or `client`.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
     /// Look-ups, pages and searches over millions of rows.
     Data(data::Arguments),
     /// Time to ready, memory, CPU per operation (the default).
@@ -148,6 +152,10 @@ fn plan(options: &Options) -> Plan {
         sign_ins: default(20, 2),
         starts: if quick { 2 } else { 10 },
         idle: Duration::from_secs(default(5, 1)),
+        only: match &options.what {
+            Some(What::Http { only }) => only.clone(),
+            _ => String::new(),
+        },
     }
 }
 
@@ -198,7 +206,7 @@ async fn run(options: &Options) -> Outcome {
         if let Some(server) = &server {
             report.push(format!("- {}", server.describe().await?));
         }
-        if !matches!(options.what, Some(What::Http)) {
+        if !matches!(options.what, Some(What::Http { .. })) {
             eprintln!("bench: {kind}: starts");
             start_rows
                 .extend(start::run(&plan, *kind, &binary, &directory.0, server.as_ref(), &cores).await?);

@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) starts: usize,
     /// How long Signet is left alone before its memory is read.
     pub(crate) idle: Duration,
+    /// Only the operations whose name holds this.
+    pub(crate) only: String,
 }
 
 /// Operations of one turn at most, whatever its length.

@@ -254,6 +254,9 @@ impl Bench<'_> {
     }
 
     async fn compare(&mut self, what: &str, connections: usize, contenders: &[Contender]) -> Outcome {
+        if !what.contains(&self.plan.only) {
+            return Ok(());
+        }
         say(&format!("{}: {what}, connections: {connections}", self.kind));
         let series = compare(self.plan, connections, contenders).await?;
         self.report.operations.push(operation_row(self.kind, what, connections, &series));
@@ -270,6 +273,14 @@ impl Bench<'_> {
                 self.signet(Work::Same { request: warm.clone(), status: 200, holds: "\"decision\":true" });
             let contenders = [signet, self.bare_like(&warm)];
             self.compare("evaluation, warm", connections, &contenders).await?;
+        }
+        let batch = work::evaluations(self.port(), &token, &self.prepared.user_id);
+        for connections in self.plan.connections.clone() {
+            let signet =
+                self.signet(Work::Same { request: batch.clone(), status: 200, holds: "\"decision\":true" });
+            let contenders = [signet, self.bare_like(&batch)];
+            let what = format!("evaluations, warm, {} in a call", work::BATCH);
+            self.compare(&what, connections, &contenders).await?;
         }
         let share = usize::try_from(self.plan.cold_tokens).unwrap_or(1) * self.plan.rounds;
         for connections in self.plan.connections.clone() {
@@ -335,7 +346,7 @@ impl Bench<'_> {
             ("sign-in page and form", Work::SignIn { port, users: users.clone() }),
             ("whole code flow with password, ID token EdDSA", Work::WholeSignIn { flow, users }),
         ];
-        for (what, work) in scenarios {
+        for (what, work) in scenarios.into_iter().filter(|(what, _)| what.contains(&self.plan.only)) {
             say(&format!("{}: {what}", self.kind));
             let request = request("POST", "/bcrypt", self.bare_port(), &[], "");
             let contenders = [

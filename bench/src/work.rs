@@ -267,6 +267,28 @@ pub(crate) fn evaluation(port: u16, token: &str, user_id: &str) -> Vec<u8> {
     )
 }
 
+/// Questions of one call of [`evaluations`].
+pub(crate) const BATCH: usize = 100;
+
+/// The same question about [`BATCH`] documents, in one call.
+pub(crate) fn evaluations(port: u16, token: &str, user_id: &str) -> Vec<u8> {
+    let questions: Vec<String> = (0..BATCH)
+        .map(|number| format!(r#"{{"resource":{{"type":"document","id":"docs/plan-{number}"}}}}"#))
+        .collect();
+    let body = format!(
+        r#"{{"subject":{{"type":"user","id":"{user_id}"}},"action":{{"name":"document:read"}},"evaluations":[{}]}}"#,
+        questions.join(",")
+    );
+    let authorization = format!("authorization: Bearer {token}");
+    request(
+        "POST",
+        &format!("/t/{TENANT}/access/v1/evaluations"),
+        port,
+        &[&authorization, "content-type: application/json"],
+        &body,
+    )
+}
+
 /// A question whether a token is good.
 pub(crate) fn introspection(port: u16, token: &str) -> Vec<u8> {
     let body = format!("token={}&client_id={SERVICE}&client_secret={SECRET}", encode(token));
