@@ -264,8 +264,8 @@ pub struct Cx {
 
 impl Cx {
     /// Makes a context. For the server's middleware, jobs, commands and tests.
-    pub fn new(core: Core, place: Place, actor: Actor, request: RequestContext) -> Self {
-        Self { core, place, actor: Arc::new(actor), request: Arc::new(request), entered: false, once: None }
+    pub fn new(core: Core, place: Place, actor: impl Into<Arc<Actor>>, request: RequestContext) -> Self {
+        Self { core, place, actor: actor.into(), request: Arc::new(request), entered: false, once: None }
     }
 
     /// The shared core.
@@ -309,6 +309,11 @@ impl Cx {
             Place::Tenant(tenant) => Ok(tenant),
             Place::Platform => Err(Error::NotFound("tenant")),
         }
+    }
+
+    /// The caller, for those that keep it longer than the request.
+    pub fn shared_actor(&self) -> Arc<Actor> {
+        self.actor.clone()
     }
 
     /// The same request with another actor: after signing in, or as the client that authenticated.

@@ -71,7 +71,7 @@ impl From<authz::Error> for BearerError {
 #[derive(Clone)]
 pub(crate) struct Bearer {
     pub(crate) tenant: Arc<TenantRef>,
-    pub(crate) actor: Actor,
+    pub(crate) actor: Arc<Actor>,
     pub(crate) scopes: Vec<String>,
     digest: String,
     client_name: String,
@@ -99,7 +99,7 @@ impl Service {
         &self,
         tenant: Option<&Arc<TenantRef>>,
         token: &str,
-    ) -> Result<(Arc<TenantRef>, Actor), BearerError> {
+    ) -> Result<(Arc<TenantRef>, Arc<Actor>), BearerError> {
         let bearer = self.bearer(tenant, token).await?;
         Ok((bearer.tenant.clone(), bearer.actor.clone()))
     }
@@ -209,7 +209,7 @@ impl Service {
         };
         let now = cx.now();
         let found = found.filter(|found| found.is_live(now)).ok_or(BearerError::Invalid)?;
-        let actor = actor_of(&tenant, &found, &client_name).ok_or(BearerError::Invalid)?;
+        let actor = actor_of(&tenant, &found, &client_name).map(Arc::new).ok_or(BearerError::Invalid)?;
         Ok(Arc::new(Bearer {
             tenant,
             actor,

@@ -74,7 +74,7 @@ pub(crate) async fn enter(services: &Services, request: Request, next: Next) -> 
         false => next.run(request).await,
     };
     if response.extensions().get::<LoggedActor>().is_none() {
-        response.extensions_mut().insert(LoggedActor(Arc::new(cx.actor().clone())));
+        response.extensions_mut().insert(LoggedActor(cx.shared_actor()));
     }
     response
 }
@@ -96,7 +96,7 @@ async fn context(services: &Services, request: &Parts) -> Result<Option<Cx>, Res
         Surface::TenantPages(code) => {
             let tenant = tenant(services, code).await?;
             let actor = person(services, &tenant, &request.headers).await?;
-            (Place::Tenant(tenant), actor)
+            (Place::Tenant(tenant), Arc::new(actor))
         }
         Surface::TenantApi(code) => {
             let tenant = tenant(services, code).await?;
@@ -144,7 +144,7 @@ async fn caller(
     services: &Services,
     tenant: Option<&Arc<TenantRef>>,
     request: &Parts,
-) -> Result<Actor, Response> {
+) -> Result<Arc<Actor>, Response> {
     let headers = &request.headers;
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let token = bearer(headers, value)
@@ -163,7 +163,7 @@ async fn caller(
             .await
             .map_err(|e| Failure::from(e).into_response())?,
     };
-    let Some(home) = home else { return Ok(Actor::Anonymous) };
+    let Some(home) = home else { return Ok(Arc::new(Actor::Anonymous)) };
     let session = Box::pin(services.authn.session_actor(&home, headers))
         .await
         .map_err(|e| Failure::from(e).into_response())?;
@@ -173,8 +173,8 @@ async fn caller(
                 "a request with a session cookie that changes something must come from this site's own pages";
             Err(Failure(Problem::new(Kind::Forbidden, "cross_origin", detail)).into_response())
         }
-        Some(session) => Ok(session.actor),
-        None => Ok(Actor::Anonymous),
+        Some(session) => Ok(Arc::new(session.actor)),
+        None => Ok(Arc::new(Actor::Anonymous)),
     }
 }
 

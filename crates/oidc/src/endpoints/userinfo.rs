@@ -65,7 +65,7 @@ impl Service {
             Err(BearerError::Disabled) => return Err(OAuthError::tenant_disabled().into()),
             Err(BearerError::Failed(problem)) => return Err(Error::Problem(problem)),
         };
-        let Actor::User { id, .. } = &bearer.actor else { return Err(invalid().into()) };
+        let Actor::User { id, .. } = &*bearer.actor else { return Err(invalid().into()) };
         let has = |name: &str| bearer.scopes.iter().any(|known| known == name);
         if !has(scope::OPENID) {
             return Err(

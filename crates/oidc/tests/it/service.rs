@@ -24,13 +24,13 @@ async fn a_service_gets_a_token_for_its_own_scopes() {
         let (tenant, actor) =
             world.service.bearer_actor(None, all["access_token"].as_str().unwrap()).await.unwrap();
         assert_eq!(tenant.id, world.tenant.id);
-        assert!(matches!(actor, authz::Actor::Client { api: true, .. }), "{actor:?}");
+        assert!(matches!(*actor, authz::Actor::Client { api: true, .. }), "{actor:?}");
 
         let less = world.post(TOKEN, robot, &[CREDENTIALS, ("scope", "service:access")]).await.json();
         let (_, actor) =
             world.service.bearer_actor(None, less["access_token"].as_str().unwrap()).await.unwrap();
         assert!(
-            matches!(actor, authz::Actor::Client { api: false, .. }),
+            matches!(*actor, authz::Actor::Client { api: false, .. }),
             "no API without the scope `signet`"
         );
         assert_eq!(

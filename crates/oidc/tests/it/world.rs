@@ -318,7 +318,9 @@ async fn context(
     let tenant = tenants.iter().find(|tenant| tenant.code == code).unwrap().clone();
     let bearer = request.headers().get(AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
     let actor = match bearer {
-        Some(token) => service.bearer_actor(Some(&tenant), token).await.map(|(_, actor)| actor).ok(),
+        Some(token) => {
+            service.bearer_actor(Some(&tenant), token).await.ok().map(|(_, actor)| (*actor).clone())
+        }
         None => authn.session_actor(&tenant, request.headers()).await.unwrap().map(|found| found.actor),
     };
     let context = RequestContext {

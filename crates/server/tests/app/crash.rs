@@ -77,6 +77,42 @@ fn h36_kill_9_in_a_burst_of_writes_loses_nothing_acknowledged() {
 }
 
 #[test]
+fn h36_a_full_disk_refuses_writes_and_loses_nothing() {
+    let mut server = Server::with_acme(Database::Sqlite);
+    let token = server.admin_token();
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let data = std::fs::read_dir(server.place.directory.join("data")).unwrap();
+    let largest = data.map(|file| file.unwrap().metadata().unwrap().len()).max().unwrap();
+    server.kill_and_restart_on_a_full_disk(largest + 256 * 1024);
+
+    let mut acknowledged = Vec::new();
+    let refusal = loop {
+        let username = format!("full-{}", acknowledged.len());
+        let answer =
+            server.post_json("/t/default/api/v1/users", Some(&token), &json!({ "username": username }));
+        match answer.status {
+            201 => acknowledged.push(username),
+            _ => break answer,
+        }
+        assert!(acknowledged.len() < 20_000, "the limit is never met");
+    };
+    assert!(matches!(refusal.status, 500 | 503), "{}: {}", refusal.status, refusal.text);
+    assert!(refusal.json()["code"].is_string());
+    // What is there can still be read.
+    server.get("/healthz", &[]).expect(200);
+    server.get("/t/default/api/v1/users/by-username/full-0", &headers).expect(200);
+
+    server.kill_and_restart();
+    for username in &acknowledged {
+        server.get(&format!("/t/default/api/v1/users/by-username/{username}"), &headers).expect(200);
+    }
+    let refused = format!("/t/default/api/v1/users/by-username/full-{}", acknowledged.len());
+    server.get(&refused, &headers).expect(404);
+    server.post_json("/t/default/api/v1/users", Some(&token), &json!({ "username": "after" })).expect(201);
+}
+
+#[test]
 fn h38_two_nodes_started_at_once_on_an_empty_postgresql_share_one_installation() {
     let one = Place::fresh(Database::Postgres);
     let mut env = one.env.clone();

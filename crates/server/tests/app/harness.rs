@@ -219,6 +219,23 @@ impl Server {
 
     /// Ends the process at once and starts it again in the same place.
     pub(crate) fn kill_and_restart(&mut self) {
+        let command = self.place.command(&["serve"]);
+        self.kill_and_start(command);
+    }
+
+    /// The same, with files that can grow to so many bytes: writing more fails as on a full disk.
+    pub(crate) fn kill_and_restart_on_a_full_disk(&mut self, file_bytes_max: u64) {
+        let serve = self.place.command(&["serve"]);
+        let mut command = Command::new("sh");
+        // Without the trap, the signal that comes with the failed write would end the process.
+        command.args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$1\" serve"]);
+        command.arg((file_bytes_max / 512).to_string()).arg(serve.get_program());
+        command.current_dir(&self.place.directory).env_clear().stdin(Stdio::null());
+        command.envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        self.kill_and_start(command);
+    }
+
+    fn kill_and_start(&mut self, mut command: Command) {
         self.signal("KILL");
         self.wait();
         let log = |name: &str| {
@@ -228,13 +245,7 @@ impl Server {
                 .open(self.place.directory.join(name))
                 .unwrap()
         };
-        self.child = self
-            .place
-            .command(&["serve"])
-            .stdout(log("stdout.log"))
-            .stderr(log("stderr.log"))
-            .spawn()
-            .unwrap();
+        self.child = command.stdout(log("stdout.log")).stderr(log("stderr.log")).spawn().unwrap();
         self.wait_until_ready();
     }
 

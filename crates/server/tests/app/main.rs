@@ -20,6 +20,7 @@ mod harness;
 mod idempotency;
 mod maintenance;
 mod relying_parties;
+mod schema_fuzz;
 mod tenants;
 mod tokens;
 mod upgrade;

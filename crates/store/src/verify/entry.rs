@@ -97,7 +97,7 @@ impl Entry {
         Ok(Self::new(known, part_of, name, definition))
     }
 
-    /// Reads what [`Self::line`] wrote.
+    /// Reads what `Self::line` wrote.
     pub(super) fn parse(line: &str) -> Result<Self> {
         let mut cells = line.splitn(4, '\t');
         let mut cell = || cells.next().unwrap_or_default();
@@ -106,6 +106,7 @@ impl Entry {
     }
 
     /// One line: kind, what it is part of, name and definition, with tabs between.
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn line(&self) -> String {
         let Key { kind, part_of, name } = &self.key;
         format!("{}\t{part_of}\t{name}\t{}", kind.name(), self.definition)
