@@ -178,12 +178,19 @@ enum Test {
 /// One condition of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
+    // All that follows is read from the operator as it is written, the key as it is written, and the values.
     name: Box<str>,
     operator: Operator,
     written_key: Box<str>,
     key: Key,
     values: Box<[Box<str>]>,
     test: Test,
+}
+
+impl std::hash::Hash for Condition {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (&self.name, &self.written_key, &self.values).hash(state);
+    }
 }
 
 /// A condition that cannot be judged: a value that the operator cannot read, or an unresolved variable.

@@ -2,6 +2,7 @@
 //! character), and in resources variables; read once when the document is.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::key::Facts;
 use crate::name::{self, NameError};
@@ -108,10 +109,11 @@ impl ActionPattern {
 /// empty nor `.` nor `..`: a value can name one segment and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourcePattern {
-    text: Box<str>,
+    /// Shared with the tables that the pattern stands in.
+    text: Arc<str>,
     form: Form,
     /// The pieces of each part, where there are variables.
-    template: Option<Box<[Box<[Piece]>]>>,
+    template: Option<Arc<[Box<[Piece]>]>>,
 }
 
 impl ResourcePattern {
@@ -176,10 +178,21 @@ impl ResourcePattern {
     /// Fails if a variable cannot be resolved and the pattern would match with a `*` in its place: what the rest
     /// of the pattern rules out is no error.
     pub(crate) fn matches_with(&self, resource: &str, facts: &Facts<'_>) -> Result<bool, Unresolved> {
-        let Some(parts) = &self.template else { return Ok(self.matches_plain(resource)) };
+        self.matches_after(resource, 0, facts)
+    }
+
+    /// Tells what [`ResourcePattern::matches_with`] tells, where the name is known to begin with the first bytes of the
+    /// pattern, which are literal and end at a separator.
+    pub(crate) fn matches_after(
+        &self,
+        resource: &str,
+        known: usize,
+        facts: &Facts<'_>,
+    ) -> Result<bool, Unresolved> {
+        let Some(parts) = &self.template else { return Ok(self.matches_plain(resource, known)) };
         let mut pieces = resource.splitn(parts.len(), ':');
         let mut all = Ok(());
-        for part in parts {
+        for part in parts.iter() {
             let (filled, resolved) = template::fill_in(part, facts, fits_segment);
             if !pieces.next().is_some_and(|piece| filled.matches(piece)) {
                 return Ok(false);
@@ -189,20 +202,30 @@ impl ResourcePattern {
         all.map(|()| true)
     }
 
-    fn matches_plain(&self, resource: &str) -> bool {
+    fn matches_plain(&self, resource: &str, known: usize) -> bool {
         match self.form {
             Form::Literal => *self.text == *resource,
             Form::Prefix(_) => resource.starts_with(self.stem()),
             Form::Wild(_) => {
-                // INVARIANT: `splitn` never yields more pieces than there are parts, so none is left unread.
-                let parts = self.text.bytes().filter(|byte| *byte == b':').count() + 1;
-                let parts = parts.min(RESOURCE_PARTS_MAX);
-                let mut pieces = resource.splitn(parts, ':');
-                self.text.splitn(parts, ':').all(|part| {
-                    pieces.next().is_some_and(|piece| {
-                        wildcard(part.as_bytes(), piece.as_bytes(), |a, b| a == b, || ())
-                    })
-                })
+                let (Some(begin), Some(mut pattern)) = (self.text.get(..known), self.text.get(known..)) else {
+                    return false;
+                };
+                let Some(mut name) = resource.as_bytes().get(known..) else { return false };
+                let colons = |text: &str| text.bytes().filter(|byte| *byte == b':').count();
+                // INVARIANT: what is known to be the same has the same colons in pattern and name.
+                let mut last = RESOURCE_PARTS_MAX.saturating_sub(1 + colons(begin));
+                while last > 0
+                    && let Some((part, after)) = pattern.split_once(':')
+                {
+                    let Some(end) = name.iter().position(|byte| *byte == b':') else { return false };
+                    let (piece, rest) = name.split_at(end);
+                    if !wildcard(part.as_bytes(), piece, |a, b| a == b, || ()) {
+                        return false;
+                    }
+                    (pattern, name) = (after, rest.get(1..).unwrap_or_default());
+                    last -= 1;
+                }
+                wildcard(pattern.as_bytes(), name, |a, b| a == b, || ())
             }
         }
     }
@@ -210,6 +233,11 @@ impl ResourcePattern {
     /// Returns the pattern as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the text to be shared.
+    pub(crate) fn text(&self) -> &Arc<str> {
         &self.text
     }
 

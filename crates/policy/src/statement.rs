@@ -70,7 +70,7 @@ pub struct Statement {
 /// The rarer parts of a statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Extra {
-    pub(crate) conditions: Box<[Condition]>,
+    pub(crate) conditions: Arc<[Condition]>,
     pub(crate) principals: Option<Principals>,
     /// Names that the statement covers together with all that lies in them.
     pub(crate) within: Option<Arc<HashSet<Box<str>>>>,
@@ -212,11 +212,6 @@ impl Statement {
         self.extra.as_ref().and_then(|extra| extra.code.as_ref())
     }
 
-    /// Tells whether action and resource alone decide.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.extra.as_ref().is_none_or(|extra| extra.conditions.is_empty() && extra.principals.is_none())
-    }
-
     /// Tells whether the statement is about an action.
     #[must_use]
     pub fn matches_action(&self, action: &str) -> bool {
@@ -252,14 +247,24 @@ impl Statement {
 
     /// Tells whether the conditions hold. One that does not rules the statement out, whatever the others.
     pub(crate) fn meets_conditions(&self, facts: &Facts<'_>) -> Applies {
-        let mut applies = Applies::Yes;
-        for condition in self.conditions() {
-            match condition.holds(facts) {
-                Ok(true) => {}
-                Ok(false) => return Applies::No,
-                Err(_) => applies = Applies::Error,
-            }
-        }
-        applies
+        meet(self.conditions(), facts)
     }
+
+    /// Returns the conditions to be shared; none is `None`.
+    pub(crate) fn shared_conditions(&self) -> Option<&Arc<[Condition]>> {
+        self.extra.as_ref().map(|extra| &extra.conditions).filter(|conditions| !conditions.is_empty())
+    }
+}
+
+/// Tells whether all conditions hold.
+pub(crate) fn meet(conditions: &[Condition], facts: &Facts<'_>) -> Applies {
+    let mut applies = Applies::Yes;
+    for condition in conditions {
+        match condition.holds(facts) {
+            Ok(true) => {}
+            Ok(false) => return Applies::No,
+            Err(_) => applies = Applies::Error,
+        }
+    }
+    applies
 }

@@ -10,7 +10,7 @@ use crate::key::Facts;
 use crate::name::{ActionName, ResourceName};
 use crate::policy::{RoleRef, Source};
 use crate::statement::Effect;
-use crate::table::{Ask, Hit, Levels, Lower, Table};
+use crate::table::{Ask, Hit, Levels, Lower, NameKeys, Table};
 
 /// The most statements that an answer names.
 pub const BECAUSE_MAX: usize = 16;
@@ -298,10 +298,12 @@ impl Snapshot {
         }
         let chain = self.chain(request.resource);
         let mut lower = Lower::EMPTY;
+        let keys = NameKeys::of(request.resource);
         let ask = Ask {
             action: request.action,
             lower: lower.write(request.action),
             chain: chain.as_slice(),
+            keys: &keys,
             facts: request.facts,
             tenant: &self.tenant,
         };

@@ -1,229 +1,437 @@
-//! The statements about one class of actions, by the literal beginnings of their resources.
+//! Where the statements stand: by action, then by the literal beginning of their resources.
+//!
+//! All statements about one action pattern form a group. A group has a hash table of its own over the beginnings of
+//! resources, up to the last separator before the first wildcard; all these tables lie one behind the other in two
+//! flat lists. The groups of an action are the one of its whole name and those of its beginnings, which form a chain.
 
-use super::{Levels, Trie, to_u32};
-use crate::pattern::{Form, ResourcePattern};
-use crate::statement::{Effect, Statement};
+use std::sync::Arc;
+
+use super::Levels;
+use super::hash::{self, NameKeys, WHOLE};
+
+/// No group, and no check.
+pub(super) const NONE: u32 = u32::MAX;
+/// Beginnings of actions longer than that are cut, and the statement looks at the action itself.
+pub(super) const STEM_BYTES_MAX: usize = 127;
 
 /// How a name reached a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// The resource begins with the cell's text and goes on.
-    Beginning,
-    /// The resource is the cell's text.
+    /// The resource begins with the cell's text, or is it.
     Itself,
     /// What the resource lies in is the cell's text.
     Around,
 }
 
-/// How a statement stands in a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// It is about the name that is the cell's text.
-    Exact,
-    /// It is about every name that begins with the cell's text.
-    Prefix,
-    /// It is about the name that is the cell's text and about all that lies in it.
-    Within,
-    /// Its pattern of this number begins with the cell's text.
-    Pattern(u16),
-    /// All of its patterns must be looked at together.
-    Whole,
+/// What must still be looked at besides the item's checks, and what the item does.
+pub(super) mod flag {
+    /// The statement denies.
+    pub(in crate::table) const DENY: u8 = 1;
+    /// It is about the name and about all that lies in it.
+    pub(in crate::table) const WITHIN: u8 = 2;
+    /// Its actions.
+    pub(in crate::table) const ACTION: u8 = 4;
+    /// All of its resource patterns together.
+    pub(in crate::table) const RESOURCES: u8 = 8;
+    /// Its principals, or its policy's expression.
+    pub(in crate::table) const RARE: u8 = 16;
 }
 
 /// One statement in one cell.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Item {
     pub(super) entry: u32,
-    place: Place,
-    checks_action: bool,
+    /// The checks of resource and conditions, by number, or [`NONE`].
+    pub(super) resource: u32,
+    pub(super) conditions: u32,
+    /// The priority plus one.
+    pub(super) level: u16,
+    pub(super) flags: u8,
 }
 
 impl Item {
-    pub(super) fn checks_action(&self) -> bool {
-        self.checks_action
+    pub(super) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
     }
 
-    /// Tells whether a name that reached the cell so may be the statement's matter.
-    pub(super) fn is_reached(&self, reach: Reach) -> bool {
-        match self.place {
-            Place::Exact => reach == Reach::Itself,
-            Place::Within => reach != Reach::Beginning,
-            Place::Prefix | Place::Pattern(_) | Place::Whole => reach != Reach::Around,
-        }
-    }
-
-    /// What is still to be matched: nothing, one pattern, or (inner `None`) all of them.
-    pub(super) fn pattern(&self) -> Option<Option<usize>> {
-        match self.place {
-            Place::Exact | Place::Prefix | Place::Within => None,
-            Place::Pattern(number) => Some(Some(number.into())),
-            Place::Whole => Some(None),
-        }
+    /// Tells whether action and resource alone decide, and the item's place says all of them.
+    pub(super) fn is_plain(&self) -> bool {
+        self.flags & !flag::DENY == 0 && self.resource == NONE && self.conditions == NONE
     }
 }
 
 /// All that stands at one beginning.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Cell {
-    prefix: Levels,
-    exact: Levels,
-    within: Levels,
-    /// Where the items begin; those with conditions come first.
+    /// The text begins so; shared with the pattern that it is from.
+    key: Arc<str>,
+    /// What applies without more checks.
+    pub(super) plain: Levels,
+    /// Where the items begin, those with checks first, and where those end.
     start: u32,
-    conditional: u32,
-    end: u32,
+    checked: u32,
+    length: u16,
+    level: u8,
 }
 
 impl Cell {
-    /// What applies without conditions.
-    pub(super) fn plain(&self, reach: Reach) -> Levels {
-        match reach {
-            Reach::Beginning => self.prefix,
-            Reach::Around => self.within,
-            Reach::Itself => {
-                let mut levels = self.prefix;
-                levels.raise(self.exact);
-                levels.raise(self.within);
-                levels
-            }
-        }
+    pub(super) fn has_checked(&self) -> bool {
+        self.checked > self.start
     }
 
-    pub(super) fn has_conditions(&self) -> bool {
-        self.conditional > self.start
+    fn text(&self) -> &[u8] {
+        self.key.as_bytes().get(..self.length.into()).unwrap_or_default()
     }
 }
 
-/// The cells by their text.
-#[derive(Debug)]
+/// The statements about one action pattern.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    /// The group of the longest beginning of this one.
+    parent: u32,
+    stem: u32,
+    /// Where its hash table begins.
+    slots: u32,
+    /// The levels of its keys, a bit for each.
+    levels: u32,
+    stem_length: u8,
+    slots_log2: u8,
+    is_exact: bool,
+}
+
+/// The cells.
+#[derive(Debug, Default)]
 pub(super) struct Index {
-    trie: Trie,
+    groups: Box<[Group]>,
+    /// The action patterns' literal beginnings, in lower case, one behind the other.
+    stems: Box<[u8]>,
+    /// Part of the hash and number of a group, by hash; 0 is empty.
+    by_action: Box<[u64]>,
+    /// The lengths of the beginnings, a bit for each.
+    stem_lengths: u128,
+    /// Parts of hashes; 0 is empty.
+    prints: Box<[u16]>,
+    /// The cell of each slot.
+    places: Box<[u32]>,
     cells: Box<[Cell]>,
     items: Box<[Item]>,
     has_within: bool,
 }
 
 impl Index {
-    pub(super) fn len(&self) -> usize {
-        self.items.len()
+    /// Visits every cell that action and resource reach, and those of what the resource lies in, until `visit` says
+    /// that it has seen enough.
+    pub(super) fn visit(
+        &self,
+        action: &[u8],
+        chain: &[&str],
+        keys: &NameKeys,
+        mut visit: impl FnMut(u32, &Cell, Reach) -> bool,
+    ) {
+        let Some((resource, around)) = chain.split_first() else { return };
+        let first = self.find_group(action);
+        let mut next = self.groups.get(first as usize);
+        while let Some(group) = next {
+            let mut levels = group.levels & keys.levels();
+            while levels != 0 {
+                let level = u8::try_from(levels.trailing_zeros()).unwrap_or(WHOLE);
+                levels &= levels - 1;
+                let text = match level {
+                    WHOLE => resource.as_bytes(),
+                    _ => resource.as_bytes().get(..keys.end(level)).unwrap_or_default(),
+                };
+                if let Some((at, cell)) = self.find_cell(group, level, keys.hash(level), text)
+                    && visit(at, cell, Reach::Itself)
+                {
+                    return;
+                }
+            }
+            next = self.groups.get(group.parent as usize);
+        }
+        if self.has_within && !around.is_empty() {
+            self.visit_around(first, around, visit);
+        }
     }
 
-    /// Visits every cell that the first name of the chain reaches, and those of what it lies in.
-    pub(super) fn visit(&self, chain: &[&str], mut visit: impl FnMut(u32, &Cell, Reach)) {
-        let Some((resource, around)) = chain.split_first() else { return };
-        self.trie.walk(resource.as_bytes(), |at, whole| {
-            if let Some(cell) = self.cells.get(at as usize) {
-                visit(at, cell, if whole { Reach::Itself } else { Reach::Beginning });
-            }
-        });
-        if !self.has_within {
-            return;
-        }
+    fn visit_around(&self, first: u32, around: &[&str], mut visit: impl FnMut(u32, &Cell, Reach) -> bool) {
         for name in around {
-            self.trie.walk(name.as_bytes(), |at, whole| {
-                if let (true, Some(cell)) = (whole, self.cells.get(at as usize)) {
-                    visit(at, cell, Reach::Around);
+            let hash = NameKeys::of(name).hash(WHOLE);
+            let mut next = self.groups.get(first as usize);
+            while let Some(group) = next {
+                if let Some((at, cell)) = self.find_cell(group, WHOLE, hash, name.as_bytes())
+                    && visit(at, cell, Reach::Around)
+                {
+                    return;
                 }
-            });
+                next = self.groups.get(group.parent as usize);
+            }
         }
+    }
+
+    /// The group of the longest beginning of an action, or of the action itself.
+    fn find_group(&self, action: &[u8]) -> u32 {
+        if let Some(found) = self.find_stem(action, true) {
+            return found;
+        }
+        let mut lengths = self.stem_lengths;
+        if action.len() < STEM_BYTES_MAX {
+            lengths &= (1 << (action.len() + 1)) - 1;
+        }
+        while lengths != 0 {
+            let length = 127 - lengths.leading_zeros();
+            lengths &= !(1 << length);
+            let stem = action.get(..length as usize).unwrap_or_default();
+            if let Some(found) = self.find_stem(stem, false) {
+                return found;
+            }
+        }
+        NONE
+    }
+
+    fn find_stem(&self, stem: &[u8], exact: bool) -> Option<u32> {
+        let hash = hash::of_action(stem, exact);
+        let mask = self.by_action.len().checked_sub(1)?;
+        let mut at = hash as usize & mask;
+        // INVARIANT: a third of the slots is empty.
+        loop {
+            let slot = *self.by_action.get(at)?;
+            if slot == 0 {
+                return None;
+            }
+            if slot >> 32 == hash >> 32 {
+                let number = (slot as u32).wrapping_sub(1);
+                let group = self.groups.get(number as usize)?;
+                if group.is_exact == exact && self.stem(group) == stem {
+                    return Some(number);
+                }
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn stem(&self, group: &Group) -> &[u8] {
+        let start = group.stem as usize;
+        self.stems.get(start..start + usize::from(group.stem_length)).unwrap_or_default()
+    }
+
+    fn find_cell(&self, group: &Group, level: u8, hash: u64, text: &[u8]) -> Option<(u32, &Cell)> {
+        let size = 1_usize << group.slots_log2;
+        let print = print_of(hash);
+        let mut at = hash as usize & (size - 1);
+        for _ in 0..size {
+            let slot = group.slots as usize + at;
+            let found = *self.prints.get(slot)?;
+            if found == 0 {
+                return None;
+            }
+            if found == print {
+                let place = *self.places.get(slot)?;
+                let cell = self.cells.get(place as usize)?;
+                if cell.level == level && cell.text() == text {
+                    return Some((place, cell));
+                }
+            }
+            at = (at + 1) & (size - 1);
+        }
+        None
     }
 
     /// The items of a cell that action and resource alone do not decide.
-    pub(super) fn conditional(&self, at: u32) -> &[Item] {
+    pub(super) fn checked(&self, at: u32) -> &[Item] {
         let Some(cell) = self.cells.get(at as usize) else { return &[] };
-        self.items.get(cell.start as usize..cell.conditional as usize).unwrap_or_default()
+        self.items.get(cell.start as usize..cell.checked as usize).unwrap_or_default()
     }
 
     /// All items of a cell.
     pub(super) fn items(&self, at: u32) -> &[Item] {
         let Some(cell) = self.cells.get(at as usize) else { return &[] };
-        self.items.get(cell.start as usize..cell.end as usize).unwrap_or_default()
+        let end = self.cells.get(at as usize + 1).map_or(self.items.len(), |next| next.start as usize);
+        self.items.get(cell.start as usize..end).unwrap_or_default()
+    }
+
+    /// How many bytes it takes, the shared texts left out.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.groups)
+            + self.stems.len()
+            + size_of_val(&*self.by_action)
+            + size_of_val(&*self.prints)
+            + size_of_val(&*self.places)
+            + size_of_val(&*self.cells)
+            + size_of_val(&*self.items)
     }
 }
 
-/// A statement on its way into an index.
-struct Draft<'a> {
-    stem: &'a str,
-    item: Item,
-    effect: Effect,
-    level: u16,
-    plain: bool,
+/// What a slot keeps of a hash: never 0.
+fn print_of(hash: u64) -> u16 {
+    ((hash >> 48) as u16) | 1
 }
 
-/// Collects statements, then builds the index.
-#[derive(Default)]
-pub(super) struct Builder<'a> {
-    drafts: Vec<Draft<'a>>,
+/// One item on its way into the index.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) group: u32,
+    pub(super) level: u8,
+    pub(super) hash: u64,
+    pub(super) key: Arc<str>,
+    pub(super) length: u16,
+    pub(super) item: Item,
 }
 
-impl<'a> Builder<'a> {
-    pub(super) fn add(
-        &mut self,
-        entry: u32,
-        effect: Effect,
-        level: u16,
-        statement: &'a Statement,
-        checks_action: bool,
-        is_plain: bool,
-    ) {
-        let mut push = |stem: &'a str, place: Place| {
-            let plain = is_plain && matches!(place, Place::Exact | Place::Prefix | Place::Within);
-            let item = Item { entry, place, checks_action };
-            self.drafts.push(Draft { stem, item, effect, level, plain });
-        };
-        if let Some(names) = statement.within_names() {
-            for name in names {
-                push(name, Place::Within);
-            }
-        } else if statement.not_resource {
-            push("", Place::Whole);
-        } else {
-            for (number, pattern) in statement.resources.iter().enumerate() {
-                push(pattern.stem(), place_of(number, pattern));
-            }
-        }
+impl Draft {
+    fn text(&self) -> &[u8] {
+        self.key.as_bytes().get(..self.length.into()).unwrap_or_default()
     }
 
+    fn is_beside(&self, other: &Self) -> bool {
+        (self.group, self.level, self.hash) == (other.group, other.level, other.hash)
+            && self.text() == other.text()
+    }
+}
+
+/// Action patterns on their way into the index, then the items.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    /// The beginnings, each once.
+    stems: std::collections::HashMap<(Box<[u8]>, bool), u32>,
+    pub(super) drafts: Vec<Draft>,
+}
+
+impl Builder {
+    /// Returns the number of the group of an action pattern's beginning, in lower case.
+    pub(super) fn group(&mut self, stem: Box<[u8]>, is_exact: bool) -> u32 {
+        let next = super::to_u32(self.stems.len());
+        *self.stems.entry((stem, is_exact)).or_insert(next)
+    }
+
+    /// Builds the index.
     pub(super) fn finish(mut self) -> Index {
-        let effect_first = |effect: Effect| effect == Effect::Allow;
+        let has_within = self.drafts.iter().any(|draft| draft.item.has(flag::WITHIN));
+        let mut index = Index { has_within, ..Index::default() };
+        index.add_groups(self.stems);
         self.drafts.sort_by(|a, b| {
-            let key = |draft: &Draft<'_>| (draft.plain, draft.item.entry);
-            a.stem.cmp(b.stem).then_with(|| key(a).cmp(&key(b)))
-        });
-        let mut stems: Vec<&[u8]> = Vec::new();
-        let mut cells: Vec<Cell> = Vec::new();
-        let mut items: Vec<Item> = Vec::with_capacity(self.drafts.len());
-        for group in self.drafts.chunk_by(|a, b| a.stem == b.stem) {
-            let Some(first) = group.first() else { continue };
-            stems.push(first.stem.as_bytes());
-            let mut cell = Cell { start: to_u32(items.len()), ..Cell::default() };
-            let mut conditional: Vec<&Draft<'_>> = group.iter().filter(|draft| !draft.plain).collect();
+            let place = |draft: &Draft| (draft.group, draft.level, draft.hash);
             // What is likeliest to settle the answer first: the highest level, and denies before allows.
-            conditional.sort_by_key(|draft| (u16::MAX - draft.level, effect_first(draft.effect)));
-            items.extend(conditional.iter().map(|draft| draft.item));
-            cell.conditional = to_u32(items.len());
-            for draft in group.iter().filter(|draft| draft.plain) {
-                let levels = match draft.item.place {
-                    Place::Prefix => &mut cell.prefix,
-                    Place::Within => &mut cell.within,
-                    _ => &mut cell.exact,
-                };
-                levels.raise_one(draft.effect, draft.level);
-                items.push(draft.item);
+            let rank = |draft: &Draft| {
+                let item = &draft.item;
+                (item.is_plain(), u16::MAX - item.level, !item.has(flag::DENY), item.entry)
+            };
+            place(a).cmp(&place(b)).then_with(|| a.text().cmp(b.text())).then_with(|| rank(a).cmp(&rank(b)))
+        });
+        let mut items = Vec::with_capacity(self.drafts.len());
+        let (mut cells, mut prints, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for of_group in self.drafts.chunk_by(|a, b| a.group == b.group) {
+            let Some(group) = of_group.first().and_then(|draft| index.groups.get_mut(draft.group as usize))
+            else {
+                continue;
+            };
+            let mut hashes = Vec::new();
+            let first_cell = super::to_u32(cells.len());
+            for of_cell in of_group.chunk_by(Draft::is_beside) {
+                let Some(first) = of_cell.first() else { continue };
+                group.levels |= 1 << first.level;
+                hashes.push(first.hash);
+                cells.push(build_cell(first, of_cell, &mut items));
             }
-            cell.end = to_u32(items.len());
-            cells.push(cell);
+            let size = if hashes.len() < 3 { hashes.len() } else { hashes.len() + hashes.len() / 2 };
+            let size = size.next_power_of_two();
+            group.slots = super::to_u32(prints.len());
+            group.slots_log2 = u8::try_from(size.trailing_zeros()).unwrap_or_default();
+            fill_slots(&hashes, size, first_cell, &mut prints, &mut places);
         }
-        let has_within = self.drafts.iter().any(|draft| draft.item.place == Place::Within);
-        Index { trie: Trie::build(&stems), cells: cells.into(), items: items.into(), has_within }
+        index.cells = cells.into();
+        index.items = items.into();
+        index.prints = prints.into();
+        index.places = places.into();
+        index
     }
 }
 
-fn place_of(number: usize, pattern: &ResourcePattern) -> Place {
-    match pattern.form() {
-        Form::Literal => Place::Exact,
-        Form::Prefix(_) => Place::Prefix,
-        // INVARIANT: a statement has fewer patterns than that; one past it would be looked at as a whole.
-        Form::Wild(_) => u16::try_from(number).map_or(Place::Whole, Place::Pattern),
+fn build_cell(first: &Draft, of_cell: &[Draft], items: &mut Vec<Item>) -> Cell {
+    let start = super::to_u32(items.len());
+    let mut cell = Cell {
+        key: first.key.clone(),
+        plain: Levels::default(),
+        start,
+        checked: start,
+        length: first.length,
+        level: first.level,
+    };
+    for draft in of_cell {
+        let item = draft.item;
+        items.push(item);
+        if item.is_plain() {
+            cell.plain.raise_one(item.has(flag::DENY), item.level);
+        } else {
+            cell.checked += 1;
+        }
+    }
+    cell
+}
+
+fn fill_slots(hashes: &[u64], size: usize, first_cell: u32, prints: &mut Vec<u16>, places: &mut Vec<u32>) {
+    let start = prints.len();
+    prints.resize(start + size, 0);
+    places.resize(start + size, 0);
+    for (cell, hash) in (first_cell..).zip(hashes) {
+        let mut at = *hash as usize & (size - 1);
+        // INVARIANT: there are at least as many slots as keys.
+        while prints.get(start + at).is_some_and(|print| *print != 0) {
+            at = (at + 1) & (size - 1);
+        }
+        if let (Some(print), Some(place)) = (prints.get_mut(start + at), places.get_mut(start + at)) {
+            *print = print_of(*hash);
+            *place = cell;
+        }
+    }
+}
+
+impl Index {
+    /// Lays the groups out, and links each to the longest beginning of its own.
+    fn add_groups(&mut self, stems: std::collections::HashMap<(Box<[u8]>, bool), u32>) {
+        let mut stems: Vec<((Box<[u8]>, bool), u32)> = stems.into_iter().collect();
+        stems.sort_unstable_by_key(|(_, number)| *number);
+        let size = (stems.len() + stems.len() / 2 + 1).next_power_of_two();
+        let mut by_action = vec![0_u64; size];
+        let mut texts = Vec::new();
+        let mut groups = Vec::with_capacity(stems.len());
+        for ((stem, is_exact), number) in &stems {
+            let hash = hash::of_action(stem, *is_exact);
+            let mut at = hash as usize & (size - 1);
+            while by_action.get(at).is_some_and(|slot| *slot != 0) {
+                at = (at + 1) & (size - 1);
+            }
+            if let Some(slot) = by_action.get_mut(at) {
+                *slot = ((hash >> 32) << 32) | u64::from(number + 1);
+            }
+            if !is_exact {
+                self.stem_lengths |= 1 << stem.len().min(STEM_BYTES_MAX);
+            }
+            groups.push(Group {
+                parent: NONE,
+                stem: super::to_u32(texts.len()),
+                slots: 0,
+                levels: 0,
+                stem_length: u8::try_from(stem.len()).unwrap_or(u8::MAX),
+                slots_log2: 0,
+                is_exact: *is_exact,
+            });
+            texts.extend_from_slice(stem);
+        }
+        self.groups = groups.into();
+        self.stems = texts.into();
+        self.by_action = by_action.into();
+        let parents: Vec<u32> = stems.iter().map(|((stem, is_exact), _)| self.parent(stem, *is_exact)).collect();
+        for (group, parent) in self.groups.iter_mut().zip(parents) {
+            group.parent = parent;
+        }
+    }
+
+    fn parent(&self, stem: &[u8], is_exact: bool) -> u32 {
+        let longest = if is_exact { stem.len() + 1 } else { stem.len() };
+        let shorter = (0..longest).rev().filter(|length| *length <= STEM_BYTES_MAX);
+        shorter
+            .filter(|length| self.stem_lengths & (1 << length) != 0)
+            .find_map(|length| self.find_stem(stem.get(..length)?, false))
+            .unwrap_or(NONE)
     }
 }
