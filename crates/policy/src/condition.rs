@@ -6,10 +6,12 @@
 //! rule's matter ([`crate::table`]).
 
 use crate::key::{Facts, Key};
-use crate::pattern::wildcard;
 use crate::template::{self, Piece};
 use crate::value::{Network, Number, Value, is_base64, parse_bool, parse_time};
+use crate::wildcard;
 
+/// The longest text that a pattern with wildcards is matched with, in bytes. A longer one cannot be judged.
+pub const MATCHED_BYTES_MAX: usize = 2048;
 /// The parts of a name that `ArnEquals` and `ArnLike` compare.
 const ARN_PARTS: usize = 6;
 
@@ -250,6 +252,15 @@ impl Condition {
         self.operator.set
     }
 
+    /// How many steps it takes at the most to match one text with every pattern.
+    pub(crate) fn steps_max(&self) -> usize {
+        match &self.test {
+            Test::Patterns(list) | Test::TextsIgnoreCase(list) => list.iter().map(Wanted::steps_max).sum(),
+            Test::Arns(list) => list.iter().flatten().map(Wanted::steps_max).sum(),
+            _ => 0,
+        }
+    }
+
     /// Tells whether the condition holds.
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> Result<bool, ConditionError> {
         let value = facts.get(&self.key);
@@ -387,10 +398,22 @@ fn any<T>(list: &[T], test: impl Fn(&T) -> Result<bool, ConditionError>) -> Resu
 }
 
 impl Wanted {
+    fn steps_max(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Wild(pattern) => wildcard::steps_max(pattern.as_bytes(), MATCHED_BYTES_MAX),
+            Self::Pieces(pieces) => template::steps_max(pieces, MATCHED_BYTES_MAX),
+        }
+    }
+
     fn matches(&self, text: &str, facts: &Facts<'_>) -> Result<bool, ConditionError> {
         match self {
             Self::Plain(wanted) => Ok(**wanted == *text),
-            Self::Wild(pattern) => Ok(wildcard(pattern.as_bytes(), text.as_bytes(), |a, b| a == b, || ())),
+            // The work of matching is limited when a policy is written, so what is matched must be too.
+            _ if text.len() > MATCHED_BYTES_MAX && self.steps_max() > 0 => Err(ConditionError),
+            Self::Wild(pattern) => {
+                Ok(wildcard::matches(pattern.as_bytes(), text.as_bytes(), |byte| byte, || ()))
+            }
             Self::Pieces(pieces) => {
                 let filled = template::fill(pieces, facts, |_| true).map_err(|_| ConditionError)?;
                 Ok(filled.matches(text))

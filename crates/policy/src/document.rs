@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::quote::shorten;
 use crate::statement::{Effect, Statement};
 
 /// The only accepted `Version`.
@@ -27,6 +28,9 @@ pub const LABEL_BYTES_MAX: usize = 128;
 pub const CONDITIONS_MAX: usize = 64;
 /// The longest value of a condition, in bytes.
 pub const CONDITION_VALUE_BYTES_MAX: usize = 1024;
+/// The most steps that matching all wildcards of a document with the longest names and values may take. It
+/// bounds the time of a decision, whoever chooses patterns and names.
+pub const MATCHING_STEPS_MAX: usize = 500_000;
 /// The most mistakes reported for one document; one more entry says that there are others.
 pub const ERRORS_MAX: usize = 100;
 
@@ -67,7 +71,7 @@ impl Document {
             None
         } else {
             unique::read_json(json, &mut errors)
-                .and_then(|value| read::read_document(kind, &value, &mut errors))
+                .and_then(|value| read::read_document(kind, &value, Some(json.len()), &mut errors))
         };
         errors.finish(document)
     }
@@ -81,7 +85,7 @@ impl Document {
     /// Reads a document from a JSON value that is attached to what `kind` says.
     pub fn from_value_as(kind: Kind, value: &Value) -> Result<Self, Vec<ParseError>> {
         let mut errors = Errors::default();
-        let document = read::read_document(kind, value, &mut errors);
+        let document = read::read_document(kind, value, None, &mut errors);
         errors.finish(document)
     }
 
@@ -204,22 +208,4 @@ impl Place<'_> {
         }
         steps.iter().rev().flat_map(|step| ["/", step]).collect()
     }
-}
-
-/// Cuts a text of the author's to what fits an error message, its control characters escaped.
-fn shorten(text: &str) -> String {
-    const CHARS_MAX: usize = 64;
-
-    let mut short = String::new();
-    for c in text.chars().take(CHARS_MAX) {
-        if c.is_control() {
-            short.extend(c.escape_default());
-        } else {
-            short.push(c);
-        }
-    }
-    if text.chars().nth(CHARS_MAX).is_some() {
-        short.push('…');
-    }
-    short
 }

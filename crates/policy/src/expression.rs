@@ -300,21 +300,3 @@ impl From<Mistake> for ParseError {
         Self { path: mistake.place.to_string(), found: mistake.found, expected: mistake.expected }
     }
 }
-
-/// Cuts a text of the author's to what fits a message, its control characters escaped.
-fn shorten(text: &str) -> String {
-    const CHARS_MAX: usize = 64;
-
-    let mut short = String::new();
-    for c in text.chars().take(CHARS_MAX) {
-        if c.is_control() {
-            short.extend(c.escape_default());
-        } else {
-            short.push(c);
-        }
-    }
-    if text.chars().nth(CHARS_MAX).is_some() {
-        short.push('…');
-    }
-    short
-}

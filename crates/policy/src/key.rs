@@ -244,14 +244,18 @@ pub struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Facts of this instant, in microseconds since 1970 by the server's clock, and nothing else.
+    #[inline]
     #[must_use]
     pub fn at(now: i64) -> Self {
-        Self::default()
+        let nothing =
+            Self { known: [Value::Absent; Known::ALL.len()], tags: [&[]; Tagged::ALL.len()], context: &[] };
+        nothing
             .with(Known::CurrentTime, Value::Time(now))
             .with(Known::EpochTime, Value::Int(now.div_euclid(1_000_000)))
     }
 
     /// Sets what the decision point knows.
+    #[inline]
     #[must_use]
     pub fn with(mut self, key: Known, value: Value<'a>) -> Self {
         self.set(key, value);
@@ -259,6 +263,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Sets what the decision point knows.
+    #[inline]
     pub fn set(&mut self, key: Known, value: Value<'a>) {
         if let Some(slot) = self.known.get_mut(key as usize) {
             *slot = value;
@@ -266,15 +271,23 @@ impl<'a> Facts<'a> {
     }
 
     /// Sets tags, their names in lower case.
+    #[inline]
     #[must_use]
     pub fn with_tags(mut self, tagged: Tagged, tags: Named<'a>) -> Self {
-        if let Some(slot) = self.tags.get_mut(tagged as usize) {
-            *slot = tags;
-        }
+        self.set_tags(tagged, tags);
         self
     }
 
+    /// Sets tags, their names in lower case.
+    #[inline]
+    pub fn set_tags(&mut self, tagged: Tagged, tags: Named<'a>) {
+        if let Some(slot) = self.tags.get_mut(tagged as usize) {
+            *slot = tags;
+        }
+    }
+
     /// Sets the keys that a caller added, their names in lower case. Reserved names among them are never read.
+    #[inline]
     #[must_use]
     pub fn with_context(mut self, context: Named<'a>) -> Self {
         self.context = context;
@@ -282,6 +295,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Returns what is known for a key of the decision point.
+    #[inline]
     #[must_use]
     pub fn known(&self, key: Known) -> Value<'a> {
         self.known.get(key as usize).copied().unwrap_or_default()
@@ -300,6 +314,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Returns what a key has.
+    #[inline]
     #[must_use]
     pub fn get(&self, key: &Key) -> Value<'a> {
         match key {

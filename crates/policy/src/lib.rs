@@ -23,12 +23,15 @@ pub mod key;
 pub mod name;
 pub mod pattern;
 pub mod policy;
+mod quote;
 mod shards;
 pub mod snapshot;
 pub mod statement;
 pub mod table;
 mod template;
 pub mod value;
+mod wildcard;
+mod words;
 
 pub use document::{Document, Kind, ParseError};
 pub use expression::Expression;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::key::Facts;
 use crate::name::{self, NameError};
 use crate::template::{self, Piece, Unresolved, VariableError};
+use crate::wildcard;
 
 /// The longest pattern, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 512;
@@ -76,10 +77,12 @@ impl ActionPattern {
         match self.form {
             Form::Literal => starts && action.len() == stem.len(),
             Form::Prefix(_) => starts,
-            Form::Wild(_) => {
-                let (pattern, text) = (self.text.as_bytes(), action.as_bytes());
-                wildcard(pattern, text, |a, b| a.eq_ignore_ascii_case(&b), || ())
-            }
+            Form::Wild(_) => wildcard::matches(
+                self.text.as_bytes(),
+                action.as_bytes(),
+                |byte| byte.to_ascii_lowercase(),
+                || (),
+            ),
         }
     }
 
@@ -87,6 +90,14 @@ impl ActionPattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// How many steps it takes at the most to match an action, besides comparing its beginning.
+    pub(crate) fn steps_max(&self) -> usize {
+        match self.form {
+            Form::Literal | Form::Prefix(_) => 0,
+            Form::Wild(_) => wildcard::steps_max(self.text.as_bytes(), name::ACTION_NAME_BYTES_MAX),
+        }
     }
 
     pub(crate) fn form(&self) -> Form {
@@ -207,7 +218,8 @@ impl ResourcePattern {
             Form::Literal => *self.text == *resource,
             Form::Prefix(_) => resource.starts_with(self.stem()),
             Form::Wild(_) => {
-                let (Some(begin), Some(mut pattern)) = (self.text.get(..known), self.text.get(known..)) else {
+                let (Some(begin), Some(mut pattern)) = (self.text.get(..known), self.text.get(known..))
+                else {
                     return false;
                 };
                 let Some(mut name) = resource.as_bytes().get(known..) else { return false };
@@ -219,13 +231,13 @@ impl ResourcePattern {
                 {
                     let Some(end) = name.iter().position(|byte| *byte == b':') else { return false };
                     let (piece, rest) = name.split_at(end);
-                    if !wildcard(part.as_bytes(), piece, |a, b| a == b, || ()) {
+                    if !wildcard::matches(part.as_bytes(), piece, |byte| byte, || ()) {
                         return false;
                     }
                     (pattern, name) = (after, rest.get(1..).unwrap_or_default());
                     last -= 1;
                 }
-                wildcard(pattern.as_bytes(), name, |a, b| a == b, || ())
+                wildcard::matches(pattern.as_bytes(), name, |byte| byte, || ())
             }
         }
     }
@@ -234,6 +246,17 @@ impl ResourcePattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// How many steps it takes at the most to match a name, besides comparing its beginning.
+    pub(crate) fn steps_max(&self) -> usize {
+        match (self.form, &self.template) {
+            (Form::Literal | Form::Prefix(_), _) => 0,
+            (Form::Wild(_), None) => wildcard::steps_max(self.text.as_bytes(), name::RESOURCE_NAME_BYTES_MAX),
+            (Form::Wild(_), Some(parts)) => {
+                parts.iter().map(|part| template::steps_max(part, name::RESOURCE_NAME_BYTES_MAX)).sum()
+            }
+        }
     }
 
     /// Returns the text to be shared.
@@ -321,55 +344,6 @@ impl fmt::Display for PatternError {
 }
 
 impl std::error::Error for PatternError {}
-
-/// Matches all of `text` against a pattern, taking each `*` as short as it can be and lengthening only the last.
-///
-/// That is enough: whatever an earlier `*` could take, the last one can take instead. So there is one place to
-/// come back to, and the work is at most the product of the two lengths, never exponential. Calls `step` once
-/// for each comparison. Both are UTF-8; `?` and a longer `*` take whole characters.
-pub(crate) fn wildcard(
-    pattern: &[u8],
-    text: &[u8],
-    same: impl Fn(u8, u8) -> bool,
-    mut step: impl FnMut(),
-) -> bool {
-    let (mut pattern, mut text) = (pattern, text);
-    let mut retry: Option<(&[u8], &[u8])> = None;
-    loop {
-        step();
-        match (pattern.split_first(), text.split_first()) {
-            (Some((b'*', [])), _) | (None, None) => return true,
-            (Some((b'*', after)), _) => {
-                retry = Some((after, text));
-                pattern = after;
-                continue;
-            }
-            (Some((b'?', after)), Some((_, rest))) => {
-                (pattern, text) = (after, skip_continuation(rest));
-                continue;
-            }
-            (Some((&a, after)), Some((&b, rest))) if same(a, b) => {
-                (pattern, text) = (after, rest);
-                continue;
-            }
-            // What is left of the pattern needs more text, and a longer `*` would leave less.
-            (Some(_), None) => return false,
-            (_, Some(_)) => {}
-        }
-        let Some((after, [_, rest @ ..])) = retry else {
-            return false;
-        };
-        let from = skip_continuation(rest);
-        retry = Some((after, from));
-        (pattern, text) = (after, from);
-    }
-}
-
-/// Drops the bytes that continue a character whose first byte was taken.
-fn skip_continuation(text: &[u8]) -> &[u8] {
-    let at = text.iter().position(|byte| byte & 0xC0 != 0x80).unwrap_or(text.len());
-    text.get(at..).unwrap_or_default()
-}
 
 #[cfg(test)]
 mod tests;

@@ -212,6 +212,13 @@ impl Statement {
         self.extra.as_ref().and_then(|extra| extra.code.as_ref())
     }
 
+    /// How many steps it takes at the most to match all patterns, with the longest names and values.
+    pub(crate) fn steps_max(&self) -> usize {
+        let actions: usize = self.actions.iter().map(ActionPattern::steps_max).sum();
+        let resources: usize = self.resources.iter().map(ResourcePattern::steps_max).sum();
+        actions + resources + self.conditions().iter().map(Condition::steps_max).sum::<usize>()
+    }
+
     /// Tells whether the statement is about an action.
     #[must_use]
     pub fn matches_action(&self, action: &str) -> bool {

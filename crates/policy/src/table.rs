@@ -17,6 +17,7 @@ use crate::key::Facts;
 use crate::name::ACTION_NAME_BYTES_MAX;
 use crate::policy::{Policy, RoleRef};
 use crate::statement::{Applies, Effect, Statement};
+use crate::words;
 use check::{Check, Memo};
 pub(crate) use hash::NameKeys;
 use index::{Index, Item, Reach, flag};
@@ -79,7 +80,11 @@ impl Levels {
     /// Whether an entry could still change [`Levels::effect`]. If it could not, none of a lower level could, and no
     /// allow of the same level.
     fn matters(self, denies: bool, level: u16) -> bool {
-        if denies { level > self.deny && level >= self.allow } else { level > self.allow && level > self.deny }
+        if denies {
+            level > self.deny && level >= self.allow
+        } else {
+            level > self.allow && level > self.deny
+        }
     }
 }
 
@@ -106,10 +111,17 @@ impl Lower {
 
     /// Writes an action in lower case; one that is too long is none and becomes empty.
     pub(crate) fn write(&mut self, action: &str) -> &[u8] {
-        let Some(place) = self.0.get_mut(..action.len()) else { return &[] };
-        place.copy_from_slice(action.as_bytes());
-        place.make_ascii_lowercase();
-        place
+        let lower = |word: u64| (word | (words::between(word, b'A', b'Z') >> 2)).to_le_bytes();
+        let bytes = action.as_bytes();
+        let (whole, _) = bytes.as_chunks::<8>();
+        let (places, _) = self.0.as_chunks_mut::<8>();
+        for (place, word) in places.iter_mut().zip(whole) {
+            *place = lower(u64::from_le_bytes(*word));
+        }
+        if let Some(place) = places.get_mut(whole.len()) {
+            *place = lower(words::last_word(bytes));
+        }
+        self.0.get(..bytes.len()).unwrap_or_default()
     }
 }
 
@@ -135,14 +147,6 @@ pub struct Table {
 }
 
 impl Table {
-    /// Merges the policies of one ceiling or of one resource.
-    pub(crate) fn of_policies(policies: impl IntoIterator<Item = Arc<Policy>>) -> Self {
-        let mut policies: Vec<_> = policies.into_iter().collect();
-        policies.sort_by(|a, b| a.source().cmp(b.source()));
-        let path: Arc<[RoleRef]> = [].into();
-        Self::build(policies.into_iter().map(|policy| Grant { policy, path: path.clone() }).collect())
-    }
-
     /// Tells whether there is no statement.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -306,4 +310,98 @@ impl Table {
 
 fn to_u32(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::Document;
+
+    fn table(statements: &[serde_json::Value]) -> Table {
+        let value = json!({ "Version": "2012-10-17", "Statement": statements });
+        let document = Document::from_value(&value).unwrap();
+        Table::of_policies([Arc::new(Policy::new("p", "p").with_document(Arc::new(document)))])
+    }
+
+    /// How many cells and items a question looks at.
+    fn looked_at(table: &Table, action: &str, resource: &str) -> (usize, usize) {
+        let (mut cells, mut items) = (0, 0);
+        let keys = NameKeys::of(resource);
+        table.index.visit(action.as_bytes(), &[resource], &keys, |at, _, _| {
+            cells += 1;
+            items += table.index.items(at).len();
+            false
+        });
+        (cells, items)
+    }
+
+    #[test]
+    fn a_question_looks_at_what_its_names_begin_with_and_at_nothing_else() {
+        let others = (0..200).map(|n| {
+            json!({ "Effect": "Allow", "Action": [format!("a:{n}"), format!("b{n}:*")],
+                "Resource": [format!("x/{n}/*"), format!("y:{n}:*"), format!("z/{n}")] })
+        });
+        let wanted = json!({ "Effect": "Deny", "Action": "a:7*", "Resource": "x/7/?" });
+        let table = table(&others.chain([wanted]).collect::<Vec<_>>());
+
+        assert_eq!(looked_at(&table, "a:7", "x/7/y"), (2, 2));
+        assert_eq!(looked_at(&table, "a:8", "x/7/y"), (0, 0));
+        assert_eq!(looked_at(&table, "b9:c", "z/9"), (1, 1));
+        assert_eq!(looked_at(&table, "b9:c", &"z/9".repeat(300)), (0, 0));
+    }
+
+    #[test]
+    fn nested_beginnings_of_long_names_are_looked_at_once_each() {
+        let statements: Vec<_> = (1..60)
+            .map(|depth| {
+                json!({ "Effect": "Deny", "Action": format!("{}*", "a:".repeat(depth)),
+                    "Resource": [format!("{}*", "r/".repeat(depth)), format!("{}*", "r:".repeat(depth))] })
+            })
+            .collect();
+        let table = table(&statements);
+        let action = format!("{}a", "a:".repeat(60));
+
+        let (cells, items) = looked_at(&table, &action, &format!("{}r", "r/".repeat(511)));
+
+        // Each statement has one resource that the name begins with.
+        assert_eq!((cells, items), (59, 59));
+        let (cells, items) = looked_at(&table, &action, &format!("{}r", "q/".repeat(511)));
+        assert_eq!((cells, items), (0, 0));
+    }
+
+    #[test]
+    fn a_permission_linked_to_no_resource_reaches_none_of_anothers() {
+        let within = |action: &str, names: &[&str]| {
+            let names = Arc::new(names.iter().map(|name| Box::from(*name)).collect());
+            Statement::within(Effect::Allow, &[action], &names).unwrap()
+        };
+        let policy = Policy::new("p", "p").with_links(vec![within("a:b", &[]), within("c:d", &["x"])]);
+        let table = Table::of_policies([Arc::new(policy)]);
+        let reached = |action: &str| {
+            let mut cells = 0;
+            table.index.visit(action.as_bytes(), &["x/y", "x"], &NameKeys::of("x/y"), |_, _, _| {
+                cells += 1;
+                false
+            });
+            cells
+        };
+
+        assert_eq!((reached("a:b"), reached("c:d")), (0, 1));
+    }
+
+    #[test]
+    fn a_statement_of_many_actions_and_resources_stands_in_few_cells() {
+        let list = |prefix: &str, between: &str| -> Vec<String> {
+            (0..256).map(|n| format!("{prefix}{between}{n}")).collect()
+        };
+        let statement = json!({ "Effect": "Allow", "Action": list("a", ":"), "Resource": list("r", "/") });
+        let table = table(&[statement]);
+
+        assert!(table.bytes() < 64 * 1024, "{}", table.bytes());
+        assert_eq!(looked_at(&table, "a:7", "r/7"), (1, 1));
+    }
 }

@@ -8,6 +8,8 @@ use crate::value::Value;
 
 /// The most pieces of a text with variables, or of each part of a resource pattern with variables.
 pub(crate) const PIECES_MAX: usize = 48;
+/// Bytes that are compared in about the time of one step.
+const COMPARED_BYTES: usize = 32;
 
 /// One piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +108,21 @@ fn read_variable(inside: &str) -> Result<Piece, VariableError> {
     Ok(Piece::Variable { key, default: default.map(Into::into) })
 }
 
+/// How many steps it takes at the most to match a text of so many bytes: for each, all that stands between two stars.
+pub(crate) fn steps_max(pieces: &[Piece], text_bytes: usize) -> usize {
+    let weight = |piece: &Piece| match piece {
+        Piece::Text(text) => 1 + text.len() / COMPARED_BYTES,
+        // Nobody knows what will be put in: as much as a name may have in one segment, most often.
+        Piece::Variable { .. } => 4,
+        Piece::Any | Piece::One => 1,
+    };
+    let mut runs = pieces.split(|piece| *piece == Piece::Any);
+    // What stands before the first star is compared once; a last star takes whatever is left.
+    runs.next();
+    let longest = runs.map(|run| run.iter().map(weight).sum::<usize>()).max();
+    text_bytes * longest.unwrap_or(0)
+}
+
 /// Pieces with all variables put in, on the stack.
 pub(crate) struct Filled<'a> {
     slots: [Slot<'a>; PIECES_MAX],
@@ -181,6 +198,7 @@ impl<'a> Filled<'a> {
             let step = match slots.get(at) {
                 None if rest.is_empty() => return true,
                 None => None,
+                Some(Slot::Any) if at + 1 == slots.len() => return true,
                 Some(Slot::Any) => {
                     retry = Some((at + 1, rest));
                     Some(rest)

@@ -9,10 +9,11 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::{
-    DOCUMENT_BYTES_MAX, Document, Errors, Kind, LABEL_BYTES_MAX, Place, STATEMENTS_MAX, VALUES_MAX, VERSION,
-    shorten,
+    DOCUMENT_BYTES_MAX, Document, Errors, Kind, LABEL_BYTES_MAX, MATCHING_STEPS_MAX, Place, STATEMENTS_MAX,
+    VALUES_MAX, VERSION,
 };
 use crate::pattern::{ActionPattern, PatternError, ResourcePattern};
+use crate::quote::shorten;
 use crate::statement::{Effect, Extra, Statement};
 
 /// The elements of a statement.
@@ -21,7 +22,17 @@ const STATEMENT_ELEMENTS: [&str; 7] =
 /// The elements that only a resource policy has.
 const PRINCIPAL_ELEMENTS: [&str; 2] = ["Principal", "NotPrincipal"];
 
-pub(super) fn read_document(kind: Kind, value: &Value, errors: &mut Errors) -> Option<Document> {
+/// How often longer a document may become, at the most, when it is written again: a text as a list, a character
+/// escaped.
+const GROWTH_MAX: usize = 8;
+
+/// Reads a document from its value, and from how many bytes of text, if that is known.
+pub(super) fn read_document(
+    kind: Kind,
+    value: &Value,
+    text_bytes: Option<usize>,
+    errors: &mut Errors,
+) -> Option<Document> {
     let root = Place::Root;
     let Some(map) = value.as_object() else {
         errors.add(&root, describe(value), "a JSON object");
@@ -37,9 +48,18 @@ pub(super) fn read_document(kind: Kind, value: &Value, errors: &mut Errors) -> O
 
     let document = Document { id: id.map(Into::into), statements: statements.into() };
     // What was read must also fit when it is written again, else a stored document could not be read back.
-    let bytes = document.to_value().to_string().len();
-    if bytes > DOCUMENT_BYTES_MAX {
-        errors.add_too_long(bytes);
+    if text_bytes.is_none_or(|bytes| bytes > DOCUMENT_BYTES_MAX / GROWTH_MAX) {
+        let bytes = document.to_value().to_string().len();
+        if bytes > DOCUMENT_BYTES_MAX {
+            errors.add_too_long(bytes);
+        }
+    }
+    let steps = document.statements.iter().map(Statement::steps_max).sum::<usize>();
+    if steps > MATCHING_STEPS_MAX {
+        let found = format!("wildcards that take up to {steps} steps to match with the longest names");
+        let expected =
+            format!("at most {MATCHING_STEPS_MAX}: fewer patterns with wildcards elsewhere than at the end");
+        errors.add(&root, found, expected);
     }
     Some(document)
 }

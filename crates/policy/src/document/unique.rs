@@ -8,7 +8,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{Errors, Place, shorten};
+use super::{Errors, Place};
+use crate::quote::shorten;
 
 /// Reads one JSON value that fills the whole text; `None` if it is not JSON, with the error added. The depth is
 /// bounded by the JSON library (128).

@@ -9,7 +9,8 @@ use super::compare::is_same_key;
 use super::parse::{Kind as Tree, Node as Part, Operator};
 use super::program::{Constant, Constants, Node, Step};
 use super::types::{Type, denoted, fields};
-use super::{ERRORS_MAX, Mistake, Place, Root, shorten};
+use super::{ERRORS_MAX, Mistake, Place, Root};
+use crate::quote::shorten;
 
 /// Checks a whole expression.
 ///

@@ -1,6 +1,7 @@
 //! From text to tokens, with the place of each.
 
-use super::{Mistake, Place, shorten};
+use super::{Mistake, Place};
+use crate::quote::shorten;
 
 /// Words that the language keeps for itself. They may be the name of a field, nothing else.
 const RESERVED: [&str; 17] = [

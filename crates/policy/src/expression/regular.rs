@@ -9,7 +9,8 @@ use std::str::Chars;
 
 use regex::{Regex, RegexBuilder};
 
-use super::{REGEX_BYTES_MAX, REGEX_POSITIONS_MAX, shorten};
+use super::{REGEX_BYTES_MAX, REGEX_POSITIONS_MAX};
+use crate::quote::shorten;
 
 /// The compiled sizes that a pattern is tried with, in bytes, because the library does not tell the size.
 const SIZES: [usize; 4] = [4 * 1024, 16 * 1024, 48 * 1024, REGEX_BYTES_MAX];

@@ -214,13 +214,32 @@ impl<'a> Chain<'a> {
     }
 }
 
+/// The layers that may be there besides the identity, and what says it.
+type Layers<'a> = [(Layer, Option<&'a Table>); 6];
+
 /// What each layer says.
 struct Said<'a> {
     layers: [Option<(Layer, &'a Table, Levels)>; 6],
     identity: Levels,
 }
 
+/// What the identity decides where no layer is final.
+fn decided_by(identity: Levels, resource_allows: bool) -> Answer {
+    match identity.effect() {
+        Some(Effect::Allow) => Ok(()),
+        Some(Effect::Deny) => Err(Denial::ExplicitDeny),
+        None if resource_allows => Ok(()),
+        None => Err(Denial::NothingApplies),
+    }
+}
+
 impl<'a> Said<'a> {
+    fn hear(layers: Layers<'a>, identity: Levels, ask: &Ask<'_>) -> Self {
+        let hear =
+            |(layer, table): (Layer, Option<&'a Table>)| table.map(|table| (layer, table, table.judge(ask)));
+        Self { layers: layers.map(hear), identity }
+    }
+
     fn layers(&self) -> impl Iterator<Item = (Layer, &'a Table, Levels)> {
         self.layers.iter().flatten().copied()
     }
@@ -244,12 +263,7 @@ impl<'a> Said<'a> {
         if let Some(layer) = self.final_deny().or_else(|| self.closed()) {
             return Err(layer.denial());
         }
-        match self.identity.effect() {
-            Some(Effect::Allow) => Ok(()),
-            Some(Effect::Deny) => Err(Denial::ExplicitDeny),
-            None if self.resource_allows() => Ok(()),
-            None => Err(Denial::NothingApplies),
-        }
+        decided_by(self.identity, self.resource_allows())
     }
 }
 
@@ -260,16 +274,23 @@ impl Snapshot {
     /// A text that is no valid [`ActionName`] or [`ResourceName`] is refused, so that a caller's missed check does
     /// not become an allow.
     pub fn judge(&self, principal: &Principal<'_>, request: &Request<'_>) -> Answer {
-        self.put(principal, request, |said, _| said.answer())?
+        self.put(principal, request, |ask, layers| {
+            let identity = principal.identity.table.judge(ask);
+            if layers.iter().all(|(_, table)| table.is_none()) {
+                return decided_by(identity, false);
+            }
+            Said::hear(layers, identity, ask).answer()
+        })?
     }
 
     /// Decides as [`Snapshot::judge`] does, with the statements that decided.
     #[must_use]
     pub fn decide(&self, principal: &Principal<'_>, request: &Request<'_>) -> Decision {
-        let decided = self.put(principal, request, |said, ask| {
+        let decided = self.put(principal, request, |ask, layers| {
+            let said = Said::hear(layers, principal.identity.table.judge(ask), ask);
             let answer = said.answer();
-            let because = because(principal, said, ask);
-            let errors = errors(principal, said, ask);
+            let because = because(principal, &said, ask);
+            let errors = errors(principal, &said, ask);
             (answer, because, errors)
         });
         let (answer, because, errors) =
@@ -283,12 +304,13 @@ impl Snapshot {
         }
     }
 
-    /// Judges every layer. Fails with the kind of a refusal that needs none of them.
+    /// Puts a request to `then` with the layers that may be there. Fails with the kind of a refusal that needs none of
+    /// them.
     fn put<T>(
         &self,
         principal: &Principal<'_>,
         request: &Request<'_>,
-        then: impl FnOnce(&Said<'_>, &Ask<'_>) -> T,
+        then: impl FnOnce(&Ask<'_>, Layers<'_>) -> T,
     ) -> Result<T, Denial> {
         if !principal.active {
             return Err(Denial::Inactive);
@@ -307,19 +329,15 @@ impl Snapshot {
             facts: request.facts,
             tenant: &self.tenant,
         };
-        let resource = self.resource_policy(request.resource);
-        let said = Said {
-            layers: [
-                heard(&ask, Layer::PlatformGuardrail, self.platform_guardrail.as_deref()),
-                heard(&ask, Layer::TenantGuardrail, self.tenant_guardrail.as_deref()),
-                heard(&ask, Layer::Boundary, principal.boundary),
-                heard(&ask, Layer::Session, principal.session),
-                heard(&ask, Layer::Scope, principal.scope),
-                heard(&ask, Layer::Resource, resource),
-            ],
-            identity: principal.identity.table.judge(&ask),
-        };
-        Ok(then(&said, &ask))
+        let layers = [
+            (Layer::PlatformGuardrail, self.platform_guardrail.as_deref()),
+            (Layer::TenantGuardrail, self.tenant_guardrail.as_deref()),
+            (Layer::Boundary, principal.boundary),
+            (Layer::Session, principal.session),
+            (Layer::Scope, principal.scope),
+            (Layer::Resource, self.resource_policy(request.resource)),
+        ];
+        Ok(then(&ask, layers))
     }
 
     fn resource_policy(&self, resource: &str) -> Option<&Table> {
@@ -345,11 +363,6 @@ impl Snapshot {
         }
         Chain { names, length }
     }
-}
-
-/// What one layer says, if it is there.
-fn heard<'a>(ask: &Ask<'_>, layer: Layer, table: Option<&'a Table>) -> Option<(Layer, &'a Table, Levels)> {
-    table.map(|table| (layer, table, table.judge(ask)))
 }
 
 /// The statements that decided.

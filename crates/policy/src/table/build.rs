@@ -10,6 +10,7 @@ use super::{Entry, Grant, Table, to_u32};
 use crate::condition::Condition;
 use crate::name::ACTION_NAME_BYTES_MAX;
 use crate::pattern::{ActionPattern, Form, ResourcePattern};
+use crate::policy::{Policy, RoleRef};
 use crate::statement::{Effect, Statement};
 
 /// The most cells that one statement stands in for its actions and resources together. One with more stands in the
@@ -27,14 +28,27 @@ struct Checks<'a> {
 }
 
 impl Table {
-    /// Merges policies. Grants are given in the order of answers.
+    /// Merges the policies of a principal, each at its priority. Grants are given in the order of answers.
     pub(crate) fn build(grants: Vec<Grant>) -> Self {
+        Self::merge(grants, |grant| grant.policy.priority() + 1)
+    }
+
+    /// Merges the policies of one ceiling or of one resource. There is no priority there: every deny is final.
+    pub(crate) fn of_policies(policies: impl IntoIterator<Item = Arc<Policy>>) -> Self {
+        let mut policies: Vec<_> = policies.into_iter().collect();
+        policies.sort_by(|a, b| a.source().cmp(b.source()));
+        let path: Arc<[RoleRef]> = [].into();
+        let grants = policies.into_iter().map(|policy| Grant { policy, path: path.clone() });
+        Self::merge(grants.collect(), |_| 1)
+    }
+
+    fn merge(grants: Vec<Grant>, level: impl Fn(&Grant) -> u16) -> Self {
         let mut entries = Vec::new();
         let mut builder = Builder::default();
         let mut checks = Checks::default();
         let mut top = 0;
         for (number, grant) in grants.iter().enumerate() {
-            let level = grant.policy.priority() + 1;
+            let level = level(grant);
             top = top.max(level);
             let rare = if grant.policy.expression().is_some() { flag::RARE } else { 0 };
             for (at, statement) in grant.policy.statements().enumerate() {
@@ -50,9 +64,9 @@ impl Table {
                 add(&mut builder, &mut checks, item, statement);
             }
         }
-        let numbers = checks.by_uses(&mut builder.drafts);
+        let checks = checks.by_uses(builder.items());
         let index = builder.finish();
-        Self { entries: entries.into(), index, checks: numbers, top, grants: grants.into() }
+        Self { entries: entries.into(), index, checks, top, grants: grants.into() }
     }
 }
 
@@ -63,34 +77,45 @@ fn flags_of(statement: &Statement) -> u8 {
 }
 
 /// Puts a statement into the cells of its actions and resources.
-fn add<'a>(builder: &mut Builder, checks: &mut Checks<'a>, item: Item, statement: &'a Statement) {
+fn add<'a>(builder: &mut Builder<'a>, checks: &mut Checks<'a>, item: Item, statement: &'a Statement) {
     let places = places(checks, item, statement);
-    let mut groups: Vec<(u32, u8)> = Vec::new();
     let is_all = |pattern: &ActionPattern| matches!(pattern.form(), Form::Prefix(0));
     if statement.not_action || statement.actions.len() * places.len() > PAIRS_MAX {
-        groups.push((builder.group([].into(), false), flag::ACTION));
+        add_to(builder, "", false, flag::ACTION, &places);
     } else if statement.actions.iter().any(is_all) {
-        groups.push((builder.group([].into(), false), 0));
+        add_to(builder, "", false, 0, &places);
     } else {
         for pattern in &statement.actions {
-            let stem = pattern.stem().as_bytes();
-            let (stem, is_exact, flags) = match pattern.form() {
+            let stem = pattern.stem();
+            match pattern.form() {
                 // No action is that long.
-                Form::Literal if stem.len() > ACTION_NAME_BYTES_MAX => continue,
-                Form::Literal => (stem, true, 0),
-                Form::Prefix(_) if stem.len() <= STEM_BYTES_MAX => (stem, false, 0),
+                Form::Literal if stem.len() > ACTION_NAME_BYTES_MAX => {}
+                Form::Literal => add_to(builder, stem, true, 0, &places),
+                Form::Prefix(_) if stem.len() <= STEM_BYTES_MAX => add_to(builder, stem, false, 0, &places),
                 Form::Prefix(_) | Form::Wild(_) => {
-                    (stem.get(..STEM_BYTES_MAX).unwrap_or(stem), false, flag::ACTION)
+                    let stem = stem.get(..STEM_BYTES_MAX).unwrap_or(stem);
+                    add_to(builder, stem, false, flag::ACTION, &places);
                 }
-            };
-            groups.push((builder.group(stem.to_ascii_lowercase().into(), is_exact), flags));
+            }
         }
     }
-    for (group, flags) in groups {
-        for place in &places {
-            let item = Item { flags: place.item.flags | flags, ..place.item };
-            let Place { level, hash, length, .. } = *place;
-            builder.drafts.push(Draft { group, level, hash, key: place.key.clone(), length, item });
+}
+
+/// Puts a statement into the cells of one group, or of the group of all actions if there is no room for another.
+fn add_to<'a>(builder: &mut Builder<'a>, stem: &'a str, is_exact: bool, flags: u8, places: &[Place]) {
+    let (group, flags) = match builder.group(stem, is_exact) {
+        Some(group) => (group, flags),
+        None => (builder.group("", false).unwrap_or(0), flag::ACTION),
+    };
+    for Place { level, hash, key, length, item } in places {
+        let item = Item { flags: item.flags | flags, ..*item };
+        let draft = Draft { group, level: *level, hash: *hash, key: key.clone(), length: *length, item };
+        if let Err(draft) = builder.add(draft) {
+            let item = Item { flags: (item.flags | flag::RESOURCES) & !flag::WITHIN, resource: NONE, ..item };
+            let level = 0;
+            let hash = NameKeys::of("").hash(level);
+            // INVARIANT: the empty beginning always finds room.
+            let _ = builder.add(Draft { level, hash, length: 0, item, ..draft });
         }
     }
 }
@@ -183,7 +208,7 @@ impl<'a> Checks<'a> {
     }
 
     /// Puts the checks that stand in most places first, where their answers are remembered.
-    fn by_uses(self, drafts: &mut [Draft]) -> Box<[Check]> {
+    fn by_uses<'i>(self, items: impl Iterator<Item = &'i mut Item>) -> Box<[Check]> {
         let mut order: Vec<(u32, Check)> = self.uses.into_iter().zip(self.list).collect();
         let mut numbers: Vec<u32> = (0..to_u32(order.len())).collect();
         numbers.sort_by_key(|number| {
@@ -196,9 +221,9 @@ impl<'a> Checks<'a> {
             }
         }
         let place = |number: u32| places.get(number as usize).copied().unwrap_or(NONE);
-        for draft in drafts {
-            draft.item.resource = place(draft.item.resource);
-            draft.item.conditions = place(draft.item.conditions);
+        for item in items {
+            item.resource = place(item.resource);
+            item.conditions = place(item.conditions);
         }
         order.sort_by_key(|(uses, _)| std::cmp::Reverse(*uses));
         order.into_iter().map(|(_, check)| check).collect()

@@ -27,10 +27,12 @@ impl Check {
                 let text = text.as_bytes().get(..usize::from(*length)).unwrap_or_default();
                 resource.as_bytes().starts_with(text)
             }
-            Self::Matches(pattern, known) => match pattern.matches_after(resource, usize::from(*known), facts) {
-                Ok(matches) => matches,
-                Err(_) => return Applies::Error,
-            },
+            Self::Matches(pattern, known) => {
+                match pattern.matches_after(resource, usize::from(*known), facts) {
+                    Ok(matches) => matches,
+                    Err(_) => return Applies::Error,
+                }
+            }
             Self::Holds(conditions) => return statement::meet(conditions, facts),
         };
         if answer { Applies::Yes } else { Applies::No }

@@ -6,6 +6,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 
+use crate::words;
+
 /// How many beginnings of a name are looked up, the empty one counted. A pattern that is literal for longer stands
 /// at the last of them.
 pub(super) const LEVELS_MAX: usize = 24;
@@ -14,9 +16,6 @@ pub(super) const WHOLE: u8 = 31;
 
 /// Odd numbers without a pattern: the digits of pi, in hexadecimal.
 const FACTORS: [u64; 3] = [0x243F_6A88_85A3_08D3, 0x1319_8A2E_0370_7345, 0xA409_3822_299F_31D1];
-/// A byte in all eight places.
-const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-const ALL_BUT_HIGH_BITS: u64 = 0x7F * LOW_BITS;
 
 /// The key of this process' hashes. It changes which slot a name stands in and nothing that anybody sees.
 fn seed() -> u64 {
@@ -26,7 +25,7 @@ fn seed() -> u64 {
 
 /// The hash of an action, or of a beginning of actions, in lower case.
 pub(super) fn of_action(text: &[u8], exact: bool) -> u64 {
-    absorb(seed() ^ if exact { FACTORS[1] } else { FACTORS[2] }, text)
+    absorb(seed() ^ if exact { FACTORS[1] } else { FACTORS[0] }, text)
 }
 
 /// The hashes of one resource's name.
@@ -44,31 +43,31 @@ impl NameKeys {
         let seed = seed();
         let mut keys = Self { hashes: [seed; LEVELS_MAX], ends: [0; LEVELS_MAX], count: 1, whole: 0 };
         let bytes = name.as_bytes();
-        let (words, rest) = bytes.as_chunks::<8>();
-        let (mut start, mut hash) = (0, seed);
-        let mut end_segment = |at: usize| {
-            let places = keys.hashes.get_mut(keys.count).zip(keys.ends.get_mut(keys.count));
-            let Some((place, end)) = places else { return };
-            hash = absorb(hash, bytes.get(start..=at).unwrap_or_default());
-            start = at + 1;
-            *place = hash;
-            *end = u16::try_from(start).unwrap_or(u16::MAX);
-            keys.count += 1;
-        };
-        for (number, word) in words.iter().enumerate() {
-            let mut found = separators(u64::from_le_bytes(*word));
-            while found != 0 {
-                end_segment(number * 8 + found.trailing_zeros() as usize / 8);
-                found &= found - 1;
-            }
+        let (mut hash, mut at) = (seed, 0);
+        for word in bytes.as_chunks::<8>().0 {
+            let word = u64::from_le_bytes(*word);
+            keys.add_levels(hash, word, at);
+            hash = mix(hash ^ word, FACTORS[0]);
+            at += 8;
         }
-        for (number, byte) in rest.iter().enumerate() {
-            if matches!(byte, b':' | b'/') {
-                end_segment(words.len() * 8 + number);
-            }
-        }
-        keys.whole = absorb(hash ^ FACTORS[1], bytes.get(start..).unwrap_or_default());
+        let word = words::last_word(bytes);
+        keys.add_levels(hash, word, at);
+        keys.whole = mix(hash ^ word, FACTORS[2]);
         keys
+    }
+
+    /// Adds a level for each separator of a word: the hash of all before the word and of the word up to there.
+    fn add_levels(&mut self, before: u64, word: u64, at: usize) {
+        let mut found = separators(word);
+        while found != 0 {
+            let bit = found.trailing_zeros();
+            found &= found - 1;
+            let places = self.hashes.get_mut(self.count).zip(self.ends.get_mut(self.count));
+            let Some((place, end)) = places else { return };
+            *place = mix(before ^ (word & (u64::MAX >> (63 - bit))), FACTORS[1]);
+            *end = (at + bit as usize / 8 + 1) as u16;
+            self.count += 1;
+        }
     }
 
     /// The levels that the name has, a bit for each.
@@ -96,27 +95,17 @@ impl NameKeys {
     }
 }
 
-/// The high bits of the bytes that are `:` or `/`.
+/// The bytes that end a level.
 fn separators(word: u64) -> u64 {
-    let is_zero = |word: u64| {
-        !(((word & ALL_BUT_HIGH_BITS) + ALL_BUT_HIGH_BITS) | word | ALL_BUT_HIGH_BITS)
-    };
-    is_zero(word ^ (LOW_BITS * u64::from(b':'))) | is_zero(word ^ (LOW_BITS * u64::from(b'/')))
+    words::equal(word, b':') | words::equal(word, b'/')
 }
 
-/// Takes more bytes into a hash: eight at a time, and at the end what is left and how much that is.
+/// Takes bytes into a hash, eight at a time.
 fn absorb(mut hash: u64, bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
+    for word in bytes.as_chunks::<8>().0 {
         hash = mix(hash ^ u64::from_le_bytes(*word), FACTORS[0]);
     }
-    let last = match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
-        (Some(first), Some(last)) => {
-            u64::from(u32::from_le_bytes(*first)) | (u64::from(u32::from_le_bytes(*last)) << 32)
-        }
-        _ => rest.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)),
-    };
-    mix(hash ^ last, FACTORS[1].wrapping_add(rest.len() as u64))
+    mix(hash ^ words::last_word(bytes), FACTORS[2])
 }
 
 /// Both halves of a product, together.
@@ -131,7 +120,9 @@ mod tests {
 
     #[test]
     fn each_separator_ends_a_level_wherever_it_stands() {
-        for name in ["", "a", "a:b", "arn:app:svc3:eu:t000:bucket-1/folder-2/object-3", ":::::::::", "12345678/x"] {
+        for name in
+            ["", "a", "a:b", "arn:app:svc3:eu:t000:bucket-1/folder-2/object-3", ":::::::::", "12345678/x"]
+        {
             let keys = NameKeys::of(name);
             let ends: Vec<usize> = (0..keys.count as u8).map(|level| keys.end(level)).collect();
             let separators = name.bytes().enumerate().filter(|(_, byte)| matches!(byte, b':' | b'/'));
@@ -152,6 +143,9 @@ mod tests {
             assert_ne!(beginning.hash(WHOLE), keys.hash(level));
         }
         assert_eq!(NameKeys::of(name).hash(WHOLE), keys.hash(WHOLE));
-        assert_ne!(NameKeys::of("arn:app:svc3:eu:t000:bucket-1/folder-2/object-4").hash(WHOLE), keys.hash(WHOLE));
+        assert_ne!(
+            NameKeys::of("arn:app:svc3:eu:t000:bucket-1/folder-2/object-4").hash(WHOLE),
+            keys.hash(WHOLE)
+        );
     }
 }

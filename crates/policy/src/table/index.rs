@@ -4,13 +4,20 @@
 //! resources, up to the last separator before the first wildcard; all these tables lie one behind the other in two
 //! flat lists. The groups of an action are the one of its whole name and those of its beginnings, which form a chain.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Levels;
 use super::hash::{self, NameKeys, WHOLE};
 
-/// No group, and no check.
+/// No group, no check, and an empty slot.
 pub(super) const NONE: u32 = u32::MAX;
+/// How many bits of a slot say what stands there; the others are part of its hash.
+const PLACE_BITS: u32 = 20;
+const PLACE_MASK: u32 = (1 << PLACE_BITS) - 1;
+/// The most groups of a table and the most cells of a group. What finds no room there stands at the empty beginning, and
+/// is looked at as a whole.
+const PLACES_MAX: usize = PLACE_MASK as usize - 1;
 /// Beginnings of actions longer than that are cut, and the statement looks at the action itself.
 pub(super) const STEM_BYTES_MAX: usize = 127;
 
@@ -90,8 +97,9 @@ struct Group {
     /// The group of the longest beginning of this one.
     parent: u32,
     stem: u32,
-    /// Where its hash table begins.
+    /// Where its hash table begins, and where its cells do.
     slots: u32,
+    cells: u32,
     /// The levels of its keys, a bit for each.
     levels: u32,
     stem_length: u8,
@@ -105,14 +113,12 @@ pub(super) struct Index {
     groups: Box<[Group]>,
     /// The action patterns' literal beginnings, in lower case, one behind the other.
     stems: Box<[u8]>,
-    /// Part of the hash and number of a group, by hash; 0 is empty.
-    by_action: Box<[u64]>,
+    /// The numbers of the groups, by the hash of the beginning.
+    by_action: Box<[u32]>,
     /// The lengths of the beginnings, a bit for each.
     stem_lengths: u128,
-    /// Parts of hashes; 0 is empty.
-    prints: Box<[u16]>,
-    /// The cell of each slot.
-    places: Box<[u32]>,
+    /// The hash tables of all groups: places among the cells of the group.
+    slots: Box<[u32]>,
     cells: Box<[Cell]>,
     items: Box<[Item]>,
     has_within: bool,
@@ -158,7 +164,9 @@ impl Index {
             let hash = NameKeys::of(name).hash(WHOLE);
             let mut next = self.groups.get(first as usize);
             while let Some(group) = next {
-                if let Some((at, cell)) = self.find_cell(group, WHOLE, hash, name.as_bytes())
+                // INVARIANT: a group without keys has no slots of its own.
+                if group.levels & (1 << WHOLE) != 0
+                    && let Some((at, cell)) = self.find_cell(group, WHOLE, hash, name.as_bytes())
                     && visit(at, cell, Reach::Around)
                 {
                     return;
@@ -195,11 +203,11 @@ impl Index {
         // INVARIANT: a third of the slots is empty.
         loop {
             let slot = *self.by_action.get(at)?;
-            if slot == 0 {
+            if slot == NONE {
                 return None;
             }
-            if slot >> 32 == hash >> 32 {
-                let number = (slot as u32).wrapping_sub(1);
+            if slot >> PLACE_BITS == print_of(hash) {
+                let number = slot & PLACE_MASK;
                 let group = self.groups.get(number as usize)?;
                 if group.is_exact == exact && self.stem(group) == stem {
                     return Some(number);
@@ -215,23 +223,22 @@ impl Index {
     }
 
     fn find_cell(&self, group: &Group, level: u8, hash: u64, text: &[u8]) -> Option<(u32, &Cell)> {
-        let size = 1_usize << group.slots_log2;
+        let mask = (1_usize << group.slots_log2) - 1;
         let print = print_of(hash);
-        let mut at = hash as usize & (size - 1);
-        for _ in 0..size {
-            let slot = group.slots as usize + at;
-            let found = *self.prints.get(slot)?;
-            if found == 0 {
+        let mut at = hash as usize & mask;
+        for _ in 0..=mask {
+            let slot = *self.slots.get(group.slots as usize + at)?;
+            if slot == NONE {
                 return None;
             }
-            if found == print {
-                let place = *self.places.get(slot)?;
+            if slot >> PLACE_BITS == print {
+                let place = group.cells + (slot & PLACE_MASK);
                 let cell = self.cells.get(place as usize)?;
                 if cell.level == level && cell.text() == text {
                     return Some((place, cell));
                 }
             }
-            at = (at + 1) & (size - 1);
+            at = (at + 1) & mask;
         }
         None
     }
@@ -254,16 +261,27 @@ impl Index {
         size_of_val(&*self.groups)
             + self.stems.len()
             + size_of_val(&*self.by_action)
-            + size_of_val(&*self.prints)
-            + size_of_val(&*self.places)
+            + size_of_val(&*self.slots)
             + size_of_val(&*self.cells)
             + size_of_val(&*self.items)
     }
 }
 
-/// What a slot keeps of a hash: never 0.
-fn print_of(hash: u64) -> u16 {
-    ((hash >> 48) as u16) | 1
+/// What a slot keeps of a hash.
+fn print_of(hash: u64) -> u32 {
+    (hash >> (32 + PLACE_BITS)) as u32
+}
+
+/// Puts a place into a hash table, part of which is still empty.
+fn put(slots: &mut [u32], hash: u64, place: u32) {
+    let mask = slots.len() - 1;
+    let mut at = hash as usize & mask;
+    while slots.get(at).is_some_and(|slot| *slot != NONE) {
+        at = (at + 1) & mask;
+    }
+    if let Some(slot) = slots.get_mut(at) {
+        *slot = (print_of(hash) << PLACE_BITS) | place;
+    }
 }
 
 /// One item on its way into the index.
@@ -288,19 +306,52 @@ impl Draft {
     }
 }
 
+/// The beginning of an action pattern, in lower case, and whether it is the whole of it.
+type Stem = (Box<[u8]>, bool);
+
 /// Action patterns on their way into the index, then the items.
 #[derive(Debug, Default)]
-pub(super) struct Builder {
-    /// The beginnings, each once.
-    stems: std::collections::HashMap<(Box<[u8]>, bool), u32>,
-    pub(super) drafts: Vec<Draft>,
+pub(super) struct Builder<'a> {
+    /// The beginnings, each once, in lower case.
+    stems: HashMap<Stem, u32>,
+    /// The same, as patterns write them.
+    written: HashMap<(&'a str, bool), u32>,
+    /// How many items each group has.
+    sizes: Vec<usize>,
+    drafts: Vec<Draft>,
 }
 
-impl Builder {
-    /// Returns the number of the group of an action pattern's beginning, in lower case.
-    pub(super) fn group(&mut self, stem: Box<[u8]>, is_exact: bool) -> u32 {
+impl<'a> Builder<'a> {
+    /// Returns the number of the group of an action pattern's beginning; `None` if there is no room for one more.
+    pub(super) fn group(&mut self, stem: &'a str, is_exact: bool) -> Option<u32> {
+        if let Some(known) = self.written.get(&(stem, is_exact)) {
+            return Some(*known);
+        }
+        // The empty beginning always finds room.
+        if self.stems.len() >= PLACES_MAX - 1 && !stem.is_empty() {
+            return None;
+        }
         let next = super::to_u32(self.stems.len());
-        *self.stems.entry((stem, is_exact)).or_insert(next)
+        let lower = stem.to_ascii_lowercase().into_bytes().into();
+        let number = *self.stems.entry((lower, is_exact)).or_insert(next);
+        self.written.insert((stem, is_exact), number);
+        self.sizes.resize(self.stems.len(), 0);
+        Some(number)
+    }
+
+    /// Adds an item, unless there is no room for it.
+    pub(super) fn add(&mut self, draft: Draft) -> Result<(), Draft> {
+        let Some(size) = self.sizes.get_mut(draft.group as usize) else { return Err(draft) };
+        if *size >= PLACES_MAX - 1 && draft.length > 0 {
+            return Err(draft);
+        }
+        *size += 1;
+        self.drafts.push(draft);
+        Ok(())
+    }
+
+    pub(super) fn items(&mut self) -> impl Iterator<Item = &mut Item> {
+        self.drafts.iter_mut().map(|draft| &mut draft.item)
     }
 
     /// Builds the index.
@@ -318,30 +369,35 @@ impl Builder {
             place(a).cmp(&place(b)).then_with(|| a.text().cmp(b.text())).then_with(|| rank(a).cmp(&rank(b)))
         });
         let mut items = Vec::with_capacity(self.drafts.len());
-        let (mut cells, mut prints, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut cells, mut slots) = (Vec::new(), Vec::new());
+        let mut hashes = Vec::new();
         for of_group in self.drafts.chunk_by(|a, b| a.group == b.group) {
             let Some(group) = of_group.first().and_then(|draft| index.groups.get_mut(draft.group as usize))
             else {
                 continue;
             };
-            let mut hashes = Vec::new();
-            let first_cell = super::to_u32(cells.len());
+            group.cells = super::to_u32(cells.len());
+            hashes.clear();
             for of_cell in of_group.chunk_by(Draft::is_beside) {
                 let Some(first) = of_cell.first() else { continue };
                 group.levels |= 1 << first.level;
                 hashes.push(first.hash);
                 cells.push(build_cell(first, of_cell, &mut items));
             }
+            // INVARIANT: at least as many slots as cells, and more where there are many.
             let size = if hashes.len() < 3 { hashes.len() } else { hashes.len() + hashes.len() / 2 };
             let size = size.next_power_of_two();
-            group.slots = super::to_u32(prints.len());
+            group.slots = super::to_u32(slots.len());
             group.slots_log2 = u8::try_from(size.trailing_zeros()).unwrap_or_default();
-            fill_slots(&hashes, size, first_cell, &mut prints, &mut places);
+            slots.resize(slots.len() + size, NONE);
+            let own = slots.get_mut(group.slots as usize..).unwrap_or_default();
+            for (place, hash) in (0..).zip(&hashes) {
+                put(own, *hash, place);
+            }
         }
         index.cells = cells.into();
         index.items = items.into();
-        index.prints = prints.into();
-        index.places = places.into();
+        index.slots = slots.into();
         index
     }
 }
@@ -368,41 +424,18 @@ fn build_cell(first: &Draft, of_cell: &[Draft], items: &mut Vec<Item>) -> Cell {
     cell
 }
 
-fn fill_slots(hashes: &[u64], size: usize, first_cell: u32, prints: &mut Vec<u16>, places: &mut Vec<u32>) {
-    let start = prints.len();
-    prints.resize(start + size, 0);
-    places.resize(start + size, 0);
-    for (cell, hash) in (first_cell..).zip(hashes) {
-        let mut at = *hash as usize & (size - 1);
-        // INVARIANT: there are at least as many slots as keys.
-        while prints.get(start + at).is_some_and(|print| *print != 0) {
-            at = (at + 1) & (size - 1);
-        }
-        if let (Some(print), Some(place)) = (prints.get_mut(start + at), places.get_mut(start + at)) {
-            *print = print_of(*hash);
-            *place = cell;
-        }
-    }
-}
-
 impl Index {
     /// Lays the groups out, and links each to the longest beginning of its own.
-    fn add_groups(&mut self, stems: std::collections::HashMap<(Box<[u8]>, bool), u32>) {
-        let mut stems: Vec<((Box<[u8]>, bool), u32)> = stems.into_iter().collect();
+    fn add_groups(&mut self, stems: HashMap<Stem, u32>) {
+        let mut stems: Vec<(Stem, u32)> = stems.into_iter().collect();
         stems.sort_unstable_by_key(|(_, number)| *number);
         let size = (stems.len() + stems.len() / 2 + 1).next_power_of_two();
-        let mut by_action = vec![0_u64; size];
+        let mut by_action = vec![NONE; size];
         let mut texts = Vec::new();
         let mut groups = Vec::with_capacity(stems.len());
         for ((stem, is_exact), number) in &stems {
             let hash = hash::of_action(stem, *is_exact);
-            let mut at = hash as usize & (size - 1);
-            while by_action.get(at).is_some_and(|slot| *slot != 0) {
-                at = (at + 1) & (size - 1);
-            }
-            if let Some(slot) = by_action.get_mut(at) {
-                *slot = ((hash >> 32) << 32) | u64::from(number + 1);
-            }
+            put(&mut by_action, hash, *number);
             if !is_exact {
                 self.stem_lengths |= 1 << stem.len().min(STEM_BYTES_MAX);
             }
@@ -410,6 +443,7 @@ impl Index {
                 parent: NONE,
                 stem: super::to_u32(texts.len()),
                 slots: 0,
+                cells: 0,
                 levels: 0,
                 stem_length: u8::try_from(stem.len()).unwrap_or(u8::MAX),
                 slots_log2: 0,
@@ -420,7 +454,8 @@ impl Index {
         self.groups = groups.into();
         self.stems = texts.into();
         self.by_action = by_action.into();
-        let parents: Vec<u32> = stems.iter().map(|((stem, is_exact), _)| self.parent(stem, *is_exact)).collect();
+        let parents: Vec<u32> =
+            stems.iter().map(|((stem, is_exact), _)| self.parent(stem, *is_exact)).collect();
         for (group, parent) in self.groups.iter_mut().zip(parents) {
             group.parent = parent;
         }
@@ -433,5 +468,57 @@ impl Index {
             .filter(|length| self.stem_lengths & (1 << length) != 0)
             .find_map(|length| self.find_stem(stem.get(..length)?, false))
             .unwrap_or(NONE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_one_hash_are_told_apart_by_their_bytes() {
+        let mut builder = Builder::default();
+        let group = builder.group("a:b", true).unwrap();
+        for (entry, key) in (0..).zip(["x", "y", "z"]) {
+            let item = Item { entry, resource: NONE, conditions: NONE, level: 1, flags: 0 };
+            builder.add(Draft { group, level: WHOLE, hash: 7, key: key.into(), length: 1, item }).unwrap();
+        }
+        let index = builder.finish();
+        let group = &index.groups[0];
+
+        for (entry, key) in (0..).zip(["x", "y", "z"]) {
+            let (at, _) = index.find_cell(group, WHOLE, 7, key.as_bytes()).unwrap();
+            let items: Vec<u32> = index.items(at).iter().map(|item| item.entry).collect();
+            assert_eq!(items, [entry], "{key}");
+        }
+        assert!(index.find_cell(group, WHOLE, 7, b"w").is_none());
+        assert!(index.find_cell(group, 1, 7, b"x").is_none(), "another level");
+        assert!(index.find_cell(group, WHOLE, 8, b"x").is_none(), "another hash");
+    }
+
+    #[test]
+    fn the_longest_beginning_of_an_action_leads_to_the_others() {
+        let mut builder = Builder::default();
+        for (stem, is_exact) in [("", false), ("A:", false), ("a:get", false), ("a:get", true), ("b:", false)]
+        {
+            builder.group(stem, is_exact).unwrap();
+        }
+        assert_eq!(builder.group("a:GET", false), Some(2), "without regard to case");
+        let index = builder.finish();
+        let chain = |action: &str| {
+            let mut found = Vec::new();
+            let mut next = index.find_group(action.as_bytes());
+            while let Some(group) = index.groups.get(next as usize) {
+                found.push(next);
+                next = group.parent;
+            }
+            found
+        };
+
+        assert_eq!(chain("a:get"), [3, 2, 1, 0]);
+        assert_eq!(chain("a:getall"), [2, 1, 0]);
+        assert_eq!(chain("a:put"), [1, 0]);
+        assert_eq!(chain("c:put"), [0]);
+        assert_eq!(Index::default().find_group(b"a:b"), NONE);
     }
 }

@@ -1,6 +1,8 @@
 //! From JSON to documents: what is read, and how each mistake is reported.
 
-use policy::document::{DOCUMENT_BYTES_MAX, ERRORS_MAX, LABEL_BYTES_MAX, STATEMENTS_MAX, VALUES_MAX};
+use policy::document::{
+    DOCUMENT_BYTES_MAX, ERRORS_MAX, LABEL_BYTES_MAX, MATCHING_STEPS_MAX, STATEMENTS_MAX, VALUES_MAX,
+};
 use policy::{Document, Effect, Kind, ParseError, Statement};
 use serde_json::{Value, json};
 
@@ -304,6 +306,34 @@ fn the_size_is_limited_as_given_and_as_written_again() {
     let compact = json!({ "Version": "2012-10-17", "Statement": vec![statement; 256] }).to_string();
     assert!(compact.len() <= DOCUMENT_BYTES_MAX, "{}", compact.len());
     check_refused(&compact, &[("", "bytes", "at most 65536 bytes")]);
+}
+
+#[test]
+fn wildcards_that_would_take_too_long_to_match_are_refused() {
+    let check = |patterns: &dyn Fn(usize) -> Vec<String>, fits: usize, too_many: usize| {
+        let with = |count: usize| {
+            let chunks = patterns(count);
+            let statement = |list: &[String]| json!({ "Effect": "Deny", "Action": "a:b", "Resource": list });
+            let statements: Vec<Value> = chunks.chunks(VALUES_MAX).map(statement).collect();
+            json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
+        };
+        assert!(Document::parse(&with(fits)).is_ok(), "{:?}", Document::parse(&with(fits)));
+        let expected = format!("at most {MATCHING_STEPS_MAX}");
+        check_refused(&with(too_many), &[("", "steps to match", &expected)]);
+    };
+    check(&|count| (0..count).map(|n| format!("*-logs-{n}/*")).collect(), 220, 250);
+    check(&|count| (0..count).map(|n| format!("*{}{n}", "a".repeat(400))).collect(), 50, 80);
+    check(&|count| (0..count).map(|n| format!("*/${{aws:username}}/{n}")).collect(), 50, 100);
+    // One at the end costs nothing: it is no matching.
+    let ends: Vec<String> = (0..2_000).map(|n| format!("logs-{n}/*")).collect();
+    let statement = |list: &[String]| json!({ "Effect": "Deny", "Action": "a:b", "Resource": list });
+    let statements: Vec<Value> = ends.chunks(VALUES_MAX).map(statement).collect();
+    assert!(Document::from_value(&json!({ "Version": "2012-10-17", "Statement": statements })).is_ok());
+
+    let mut statement = good_statement();
+    let values: Vec<String> = (0..200).map(|n| format!("*{n}*")).collect();
+    statement["Condition"] = json!({ "StringLike": { "app:text": values } });
+    check_refused(&with_statement(&statement).to_string(), &[("", "steps to match", "at most")]);
 }
 
 #[test]

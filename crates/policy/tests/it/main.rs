@@ -11,5 +11,6 @@ mod laws;
 mod naive;
 mod names;
 mod parser_fuzz;
+mod random;
 mod reference;
 mod world;

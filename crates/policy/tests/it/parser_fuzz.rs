@@ -1,7 +1,9 @@
 //! Throws broken documents at the parser: whatever the text, it answers, and what it accepts means something.
 //! Seeded, so that a failure repeats.
 
-use policy::Document;
+use policy::{ActionPattern, Document, ResourceName, ResourcePattern};
+
+use crate::random::Random;
 
 const ROUNDS_PER_SEED: usize = 2000;
 const MUTATIONS_MAX: usize = 6;
@@ -50,24 +52,6 @@ const TOKENS: [&str; 27] = [
     "\"Statement\"",
     "\u{1}",
 ];
-
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`, or 0 if that is 0.
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() >> 1).unwrap() % bound.max(1)
-    }
-}
 
 fn mutate(random: &mut Random, seed: &str) -> String {
     let mut bytes = seed.as_bytes().to_vec();
@@ -122,4 +106,36 @@ fn the_parser_answers_whatever_it_is_given() {
 
     // Else the mutations would only ever test the first error.
     assert!(accepted > 100, "only {accepted} accepted");
+}
+
+#[test]
+fn patterns_answer_whatever_they_are_given() {
+    let seeds = [
+        "arn:signet:kms::t1:key/*",
+        "h/${aws:username, 'x'}/?/é*",
+        "a:b*:?c",
+        "*a*?*b",
+        "${*}${?}${$}",
+        "x/${aws:PrincipalTag/t}:漢/*",
+    ];
+    let mut random = Random(0x5167_6E65_7400_0002);
+    let (mut accepted, mut itself, mut matched) = (0, 0, 0);
+
+    for seed in seeds {
+        for _ in 0..ROUNDS_PER_SEED {
+            let (text, name) = (mutate(&mut random, seed), mutate(&mut random, seed));
+            if let Ok(pattern) = ActionPattern::parse(&text) {
+                assert!(pattern.matches(&text) || !text.is_ascii(), "{text:?} matches itself");
+            }
+            let Ok(pattern) = ResourcePattern::parse(&text) else { continue };
+            accepted += 1;
+            matched += usize::from(pattern.matches(&name));
+            if ResourceName::check(&text).is_ok() && !text.contains("${") {
+                assert!(pattern.matches(&text), "{text:?} matches itself");
+                itself += 1;
+            }
+        }
+    }
+
+    assert!(accepted > 100 && itself > 100 && matched > 100, "{accepted} {itself} {matched}");
 }

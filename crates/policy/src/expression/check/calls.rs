@@ -5,8 +5,9 @@ use super::super::program::{Constant, Conversion, Node, Search, Step, ZoneStep};
 use super::super::regular::Matcher;
 use super::super::time::{self, Duration, Timestamp, Zone};
 use super::super::types::Type;
-use super::super::{Place, REGEXES_BYTES_MAX, shorten};
+use super::super::{Place, REGEXES_BYTES_MAX};
 use super::{Checker, Typed};
+use crate::quote::shorten;
 
 /// Operand, operand, result.
 type Form = (Type, Type, Type);

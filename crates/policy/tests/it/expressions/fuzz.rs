@@ -4,6 +4,7 @@
 use policy::expression::{COST_MAX, Expression, Failure, NODES_MAX, Scope, TEXT_BYTES_MAX};
 
 use super::Question;
+use crate::random::Random;
 
 const ROUNDS_PER_SEED: usize = 400;
 const MUTATIONS_MAX: usize = 6;
@@ -71,28 +72,6 @@ const TOKENS: [&str; 40] = [
     ".getHours('",
     "}{",
 ];
-
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`, or 0 if that is 0.
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() >> 1).unwrap() % bound.max(1)
-    }
-
-    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
-        from[self.below(from.len())]
-    }
-}
 
 fn mutate(random: &mut Random, seed: &str) -> String {
     let mut bytes = seed.as_bytes().to_vec();
