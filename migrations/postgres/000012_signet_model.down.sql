@@ -52,7 +52,9 @@ DROP TABLE oauth_grants;
 DROP TABLE signing_keys;
 DROP TABLE key_checks;
 DROP TABLE outbox;
+DROP TABLE policy_changes;
 DROP TABLE policy_versions;
+DROP FUNCTION notify_policy_version();
 DROP TABLE platform_roles;
 
 DROP TABLE policy_resources;

@@ -636,6 +636,32 @@ CREATE TABLE policy_versions (
     CONSTRAINT policy_versions_pkey PRIMARY KEY (tenant_id)
 );
 
+-- Other nodes learn of a new version at once; who does not hear of it looks.
+CREATE FUNCTION notify_policy_version() RETURNS trigger LANGUAGE plpgsql
+SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM pg_notify('signet_policy_versions', NEW.version || ' ' || NEW.tenant_id);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER trg_policy_versions_inserted AFTER INSERT ON policy_versions
+    FOR EACH ROW EXECUTE FUNCTION notify_policy_version();
+CREATE TRIGGER trg_policy_versions_updated AFTER UPDATE ON policy_versions
+    FOR EACH ROW WHEN (NEW.version <> OLD.version) EXECUTE FUNCTION notify_policy_version();
+
+-- What each new version changed, so that a node need not read a tenant again as
+-- a whole. No foreign key: what is said of a tenant outlives it by some minutes.
+CREATE TABLE policy_changes (
+    tenant_id  varchar(64) COLLATE "C" NOT NULL,
+    version    bigint NOT NULL,
+    place      bigint NOT NULL,
+    kind       varchar(16) COLLATE "C" NOT NULL,
+    subject    varchar(1024) COLLATE "C" NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT policy_changes_pkey PRIMARY KEY (tenant_id, version, place)
+);
+CREATE INDEX idx_policy_changes_created_at ON policy_changes (created_at);
+
 -- ------------------------------------------------------------------- outbox
 
 -- No foreign key: a job about a deleted tenant is still to be done.

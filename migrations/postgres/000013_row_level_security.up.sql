@@ -42,6 +42,8 @@ SELECT protect_tenant_table('tenants', 'id');
 REVOKE INSERT, DELETE ON tenants FROM app_user;
 REVOKE UPDATE, DELETE ON outbox FROM app_user;
 REVOKE DELETE ON policy_versions FROM app_user, app_platform;
+REVOKE UPDATE ON policy_changes FROM app_user, app_platform;
+REVOKE DELETE ON policy_changes FROM app_user;
 REVOKE UPDATE ON password_history FROM app_user, app_platform;
 REVOKE ALL ON tenant_tombstones FROM app_user;
 REVOKE UPDATE, DELETE ON tenant_tombstones FROM app_platform;

@@ -129,6 +129,7 @@ DROP TABLE oauth_grants;
 DROP TABLE signing_keys;
 DROP TABLE key_checks;
 DROP TABLE outbox;
+DROP TABLE policy_changes;
 DROP TABLE policy_versions;
 DROP TABLE platform_roles;
 

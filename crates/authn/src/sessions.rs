@@ -9,7 +9,7 @@ pub(crate) mod store;
 use std::sync::Arc;
 
 use authz::cx::Place;
-use authz::{Action, Actor, Cx, Event, Permit, Purpose, Target, TenantRef, Tx};
+use authz::{Action, Actor, Change, Cx, Event, Permit, Purpose, Target, TenantRef, Tx};
 use axum::http::{HeaderMap, HeaderValue};
 use base::id::{SessionId, UserId};
 use base::{Problem, Secret, Timestamp};
@@ -253,7 +253,7 @@ pub async fn end_session_in(
     let Some(user) = store::end_one(tx, &tenant.id, id, reason, cx.now()).await? else { return Ok(false) };
     let grants = store::revoke_grants_of_session(tx, &tenant.id, id, reason, cx.now()).await?;
     if grants > 0 {
-        tx.decisions_change(permit);
+        tx.decisions_change(permit, Change::Nothing);
     }
     let name = Target::member(id).name(Some(tenant.id.as_str()));
     let details = serde_json::json!({ "reason": reason, "grants_revoked": grants });
@@ -276,7 +276,7 @@ pub(crate) async fn end_all_in(
     let sessions = store::end_all(tx, &tenant.id, user_id, keep, reason, cx.now()).await?;
     let grants = store::revoke_grants_of_user(tx, &tenant.id, user_id, keep, reason, cx.now()).await?;
     if grants > 0 {
-        tx.decisions_change(permit);
+        tx.decisions_change(permit, Change::Nothing);
     }
     Ok((sessions, grants))
 }

@@ -12,12 +12,14 @@
 pub mod http;
 mod rate;
 mod registration;
+mod sitting;
 mod store;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use base::Timestamp;
 use base::id::PrincipalId;
 use base::text::name_key;
 use policy::{Because, Denial, Stored};
@@ -32,11 +34,12 @@ pub use registration::{
 };
 
 use crate::principals::PrincipalKind;
-use crate::snapshot::{LazyRx, Principal};
+use crate::snapshot::Principal;
 use crate::{Action, Actor, Circumstances, Cx, Error, Event, Permit, Result, Target, TenantRef};
+use sitting::Sitting;
 
 /// Questions of one call at most.
-pub const QUESTIONS_MAX: usize = 100;
+pub const QUESTIONS_MAX: usize = 1_000;
 /// The longest text of a question that the audit log keeps, in characters.
 const RECORDED_CHARS_MAX: usize = 256;
 /// Context keys that only the decision point may set.
@@ -109,6 +112,8 @@ pub struct Answer {
     pub reasons: Option<Reasons>,
     /// What the caller's registration does not cover; the question was then not looked at.
     pub uncovered: Option<Uncovered>,
+    /// Since when the database does not answer, where it was decided by what was known until then.
+    pub stale_since: Option<Timestamp>,
 }
 
 /// The kind of a denial.
@@ -150,13 +155,14 @@ pub struct Reasons {
 /// [`Cx::authorize`] does for callers that may not use the API.
 pub async fn evaluate(cx: &Cx, questions: &[Question], semantic: Semantic) -> Result<Vec<Answer>> {
     let tenant = cx.tenant()?.clone();
-    let asker = Asker::of(cx, &tenant).await?;
+    let mut sitting = Sitting::begin(cx, &tenant).await?;
+    let asker = Asker::of(cx, &mut sitting).await?;
     asker.charge(cx, questions.len()).await?;
     let permit = permit_to_ask(cx, &tenant, &asker, questions).await?;
     let explains = cx.may(Action::AccessExplain, &Target::all("access")).await?;
     let mut answers = Vec::with_capacity(questions.len());
     for question in questions {
-        let answer = answer(cx, &tenant, &asker, permit.as_ref(), question, explains).await?;
+        let answer = answer(cx, &mut sitting, &asker, permit.as_ref(), question, explains).await?;
         let stop = match semantic {
             Semantic::ExecuteAll => false,
             Semantic::DenyOnFirstDeny => !answer.decision,
@@ -177,11 +183,10 @@ struct Asker {
 }
 
 impl Asker {
-    async fn of(cx: &Cx, tenant: &TenantRef) -> Result<Self> {
+    async fn of(cx: &Cx, sitting: &mut Sitting<'_>) -> Result<Self> {
         let known = match cx.actor() {
-            Actor::Client { id, tenant: home, .. } if *home == tenant.id => {
-                let mut lazy = LazyRx::new(cx.core().store(), ::store::Scope::Tenant(tenant.id.as_str()));
-                cx.core().snapshots().principal(&mut lazy, &tenant.id, &id.cast()).await?
+            Actor::Client { id, tenant: home, .. } if *home == sitting.tenant.id => {
+                sitting.principal(&id.cast()).await?
             }
             _ => None,
         };
@@ -253,31 +258,38 @@ async fn permit_to_ask(
     Ok(Some(permit))
 }
 
-async fn answer(
+async fn answer<'a>(
     cx: &Cx,
-    tenant: &TenantRef,
+    sitting: &mut Sitting<'a>,
     asker: &Asker,
     permit: Option<&Permit>,
-    question: &Question,
+    question: &'a Question,
     explains: bool,
 ) -> Result<Answer> {
+    let (tenant, stale_since) = (sitting.tenant, sitting.stale_since);
     let own = own_principal(cx, tenant, &question.subject);
     let is_own = own.is_some();
     if let Some(found) = asker.uncovered(question, is_own) {
         let id = record(cx, tenant, question, None, Some(found.as_str())).await;
-        return Ok(Answer { decision: false, id, denial: None, reasons: None, uncovered: Some(found) });
+        return Ok(Answer {
+            decision: false,
+            id,
+            denial: None,
+            reasons: None,
+            uncovered: Some(found),
+            stale_since,
+        });
     }
     let principal = match (own, permit) {
         (Some(own), _) => Some(own),
-        (None, Some(permit)) => find_principal(cx, tenant, permit, &question.subject).await?,
+        (None, Some(permit)) => sitting.find(permit, &question.subject).await?,
         (None, None) => None,
     };
     let asked = principal.as_ref().filter(|_| tenant.active);
     let circumstances = question.circumstances(cx, is_own);
-    let (action, resource) = (question.action.as_str(), question.resource.as_str());
     let (verdict, reasons) = match asked {
         Some(principal) if explains => {
-            let decision = cx.core().decide(&tenant.id, principal, action, resource, &circumstances).await?;
+            let decision = sitting.decide(principal, question, &circumstances).await?;
             let verdict = decision.as_ref().map(|decision| decision.denial.map_or(Ok(()), Err));
             let reasons = decision.map(|decision| Reasons {
                 version: Some(decision.version),
@@ -286,9 +298,7 @@ async fn answer(
             });
             (verdict, reasons)
         }
-        Some(principal) => {
-            (cx.core().judge(&tenant.id, principal, action, resource, &circumstances).await?, None)
-        }
+        Some(principal) => (sitting.judge(principal, question, &circumstances).await?, None),
         None => (None, None),
     };
     let denial = match verdict {
@@ -302,7 +312,7 @@ async fn answer(
         reasons.unwrap_or_else(|| Reasons { version: None, because: Vec::new(), errors: Vec::new() })
     });
     let (decision, denial) = (denial.is_none(), denial.filter(|_| explains || is_own));
-    Ok(Answer { decision, id, denial, reasons, uncovered: None })
+    Ok(Answer { decision, id, denial, reasons, uncovered: None, stale_since })
 }
 
 /// Leaves the evidence and gives the id of the answer.
@@ -362,42 +372,6 @@ fn own_principal(cx: &Cx, tenant: &TenantRef, subject: &Subject) -> Option<Princ
         _ => return None,
     };
     (named && kind.as_str() == subject.kind).then_some(own)
-}
-
-/// The principal that a subject names.
-async fn find_principal(
-    cx: &Cx,
-    tenant: &TenantRef,
-    permit: &Permit,
-    subject: &Subject,
-) -> Result<Option<PrincipalId>> {
-    let Some(kind) = PrincipalKind::parse(&subject.kind) else { return Ok(None) };
-    if let Ok(id) = PrincipalId::parse(&subject.id) {
-        let mut lazy = LazyRx::new(cx.core().store(), ::store::Scope::Tenant(tenant.id.as_str()));
-        let known = cx.core().snapshots().principal(&mut lazy, &tenant.id, &id).await?;
-        if known.is_some_and(|known| known.kind == kind) {
-            return Ok(Some(id));
-        }
-    }
-    if subject.id.chars().count() > RECORDED_CHARS_MAX {
-        return Ok(None);
-    }
-    Box::pin(find_by_name(cx, tenant, permit, kind, &subject.id)).await
-}
-
-/// The principal of a user name or `client_id`. Boxed where it is called: who is asked about is usually an id.
-async fn find_by_name(
-    cx: &Cx,
-    tenant: &TenantRef,
-    permit: &Permit,
-    kind: PrincipalKind,
-    name: &str,
-) -> Result<Option<PrincipalId>> {
-    let mut rx = cx.read(permit).await?;
-    match kind {
-        PrincipalKind::User => store::find_user(&mut rx, &tenant.id, &name_key(name)).await,
-        PrincipalKind::Client => store::find_client(&mut rx, &tenant.id, name).await,
-    }
 }
 
 fn clip(text: &str, chars_max: usize) -> Cow<'_, str> {

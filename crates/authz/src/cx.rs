@@ -13,11 +13,11 @@ use crate::access::{Buckets, QuestionRates};
 use crate::action::Plane;
 use crate::event::{AuditQueue, Source, duration_ms};
 use crate::facts::Circumstances;
+use crate::freshness::Freshness;
 use crate::idempotency::{Once, Turns};
-use crate::name::is_foreign;
 use crate::roles::keep::Watch;
 use crate::snapshot::{
-    Asked, LazyRx, Principal, Snapshots, TenantPolicies, load_platform_roles, load_versions,
+    Asked, LazyRx, Principal, ResourceTags, Snapshots, TenantPolicies, load_platform_roles,
 };
 use crate::{Action, Error, Event, Permit, Purpose, Result, Target, Tx};
 
@@ -34,6 +34,7 @@ struct Shared {
     audit: AuditQueue,
     turns: Turns,
     questions: Buckets,
+    freshness: Freshness,
 }
 
 impl Core {
@@ -52,7 +53,9 @@ impl Core {
         let audit = AuditQueue::start(store.clone());
         let (snapshots, questions) = (Snapshots::new()?, Buckets::new(rates));
         let turns = Turns::default();
-        Ok(Self(Arc::new(Shared { store, clock, random, snapshots, audit, turns, questions })))
+        let freshness = Freshness::new();
+        let shared = Shared { store, clock, random, snapshots, audit, turns, questions, freshness };
+        Ok(Self(Arc::new(shared)))
     }
 
     /// The present instant.
@@ -81,17 +84,13 @@ impl Core {
         self.0.snapshots.version(tenant.as_str())
     }
 
-    /// Looks for changes that other nodes committed. The server calls it twice a second.
-    pub async fn refresh_versions(&self) -> Result<()> {
-        let mut lazy = LazyRx::new(&self.0.store, Scope::Platform);
-        let found = load_versions(lazy.get().await?).await?;
-        self.0.snapshots.learn(found);
-        Ok(())
-    }
-
     /// Who has a turn on this node, among requests with one `Idempotency-Key`.
     pub(crate) fn turns(&self) -> &Turns {
         &self.0.turns
+    }
+
+    pub(crate) fn freshness(&self) -> &Freshness {
+        &self.0.freshness
     }
 
     pub(crate) fn snapshots(&self) -> &Snapshots {
@@ -475,7 +474,8 @@ impl Cx {
         resource: &str,
     ) -> std::result::Result<Option<Verdict>, Refusal> {
         let mut lazy = LazyRx::new(&self.core.0.store, Scope::Platform);
-        let known = self.core.0.snapshots.principal(&mut lazy, home, principal).await;
+        let known = self.core.0.snapshots.tenant(&mut lazy, home).await.map_err(Refusal::Failed)?;
+        let known = self.core.0.snapshots.principal(&mut lazy, &known, home, principal).await;
         if known.map_err(Refusal::Failed)?.is_none_or(|p| !p.active) {
             return Ok(None);
         }
@@ -586,10 +586,9 @@ impl Cx {
         let Place::Tenant(tenant) = &self.place else { return Ok(ends) };
         let Some((principal, _)) = self.actor.principal() else { return Ok(ends) };
         let mut lazy = LazyRx::new(&self.core.0.store, Scope::Tenant(tenant.id.as_str()));
-        let Some(known) = self.core.0.snapshots.principal(&mut lazy, &tenant.id, &principal).await? else {
-            return Ok(ends);
-        };
         let policies = self.core.0.snapshots.tenant(&mut lazy, &tenant.id).await?;
+        let known = self.core.0.snapshots.principal(&mut lazy, &policies, &tenant.id, &principal).await?;
+        let Some(known) = known else { return Ok(ends) };
         for held in known.held_at(self.now()) {
             for role in policies.policies.closure(held.role_id.as_str()) {
                 let latest = ends.entry(role.to_owned()).or_insert(held.expires_at);
@@ -612,10 +611,8 @@ impl Core {
         circumstances: &Circumstances<'_>,
     ) -> Result<Option<Decision>> {
         let Some((known, policies)) = self.load(tenant, principal).await? else { return Ok(None) };
-        if is_foreign(resource, tenant) {
-            return Ok(Some(Decision::nothing_applies(policies.policies.version())));
-        }
-        let asked = Asked { action, resource, circumstances, now: self.now() };
+        let tags = self.tags(&policies, tenant, resource).await?;
+        let asked = Asked { action, resource, circumstances, now: self.now(), tags: tags.as_deref() };
         self.0.snapshots.decide(&known, &policies, &asked).map(Some)
     }
 
@@ -629,11 +626,20 @@ impl Core {
         circumstances: &Circumstances<'_>,
     ) -> Result<Option<Verdict>> {
         let Some((known, policies)) = self.load(tenant, principal).await? else { return Ok(None) };
-        if is_foreign(resource, tenant) {
-            return Ok(Some(Err(policy::Denial::NothingApplies)));
-        }
-        let asked = Asked { action, resource, circumstances, now: self.now() };
+        let tags = self.tags(&policies, tenant, resource).await?;
+        let asked = Asked { action, resource, circumstances, now: self.now(), tags: tags.as_deref() };
         self.0.snapshots.judge(&known, &policies, &asked).map(Some)
+    }
+
+    /// The tags of a resource of the tenant, where it has some.
+    async fn tags(
+        &self,
+        policies: &TenantPolicies,
+        tenant: &TenantId,
+        resource: &str,
+    ) -> Result<Option<Arc<ResourceTags>>> {
+        let mut lazy = LazyRx::new(&self.0.store, Scope::Tenant(tenant.as_str()));
+        self.0.snapshots.tags(&mut lazy, policies, tenant, resource).await
     }
 
     /// What an active principal is judged by.
@@ -642,11 +648,11 @@ impl Core {
         tenant: &TenantId,
         principal: &PrincipalId,
     ) -> Result<Option<(Arc<Principal>, Arc<TenantPolicies>)>> {
+        self.note_stale()?;
         let mut lazy = LazyRx::new(&self.0.store, Scope::Tenant(tenant.as_str()));
-        let known = self.0.snapshots.principal(&mut lazy, tenant, principal).await?;
-        let Some(known) = known.filter(|known| known.active) else { return Ok(None) };
         let policies = self.0.snapshots.tenant(&mut lazy, tenant).await?;
-        Ok(Some((known, policies)))
+        let known = self.0.snapshots.principal(&mut lazy, &policies, tenant, principal).await?;
+        Ok(known.filter(|known| known.active).map(|known| (known, policies)))
     }
 }
 

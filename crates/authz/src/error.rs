@@ -1,6 +1,6 @@
 //! What can go wrong in this slice, and how the caller is told.
 
-use base::{Kind, Problem, RateLimit};
+use base::{Kind, Problem, RateLimit, Timestamp};
 use store::StoreError;
 
 use crate::Action;
@@ -100,6 +100,12 @@ pub enum Error {
     /// What the caller's `If-Match` says does not hold.
     #[error("{}", .0.detail())]
     Precondition(Problem),
+    /// The database has been away for longer than decisions go on without it.
+    #[error("decisions are older than they may be")]
+    Outdated {
+        /// When it was last heard of.
+        since: Timestamp,
+    },
     /// The database.
     #[error("the database failed")]
     Store(#[from] StoreError),
@@ -214,6 +220,12 @@ impl From<Error> for Problem {
             Error::LastSuperAdmin => Self::new(Kind::Conflict, "last_super_admin", text),
             Error::Outranked => Self::new(Kind::Forbidden, "outranked", text),
             Error::Precondition(problem) => problem,
+            Error::Outdated { since } => Self::new(
+                Kind::Unavailable,
+                "database_unavailable",
+                format!("the database has not answered since {since}, longer than decisions go on without it; try again"),
+            )
+            .retry_after(1),
             Error::Store(error) => error.into(),
             Error::Bug(problem) => problem,
         }

@@ -126,7 +126,8 @@ pub async fn outranks(cx: &Cx, principal: &PrincipalId) -> Result<bool> {
     }
     let core = cx.core();
     let mut lazy = LazyRx::new(core.store(), store::Scope::Platform);
-    let Some(known) = core.snapshots().principal(&mut lazy, &tenant.id, principal).await? else {
+    let policies = core.snapshots().tenant(&mut lazy, &tenant.id).await?;
+    let Some(known) = core.snapshots().principal(&mut lazy, &policies, &tenant.id, principal).await? else {
         return Ok(false);
     };
     let theirs = load_platform_roles(lazy.get().await?, principal, cx.now()).await?;

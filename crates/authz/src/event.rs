@@ -29,6 +29,8 @@ const GROUP_WAIT: Duration = Duration::from_millis(50);
 const COUNT_WINDOW: Duration = Duration::from_secs(60);
 /// Sources counted apart in one window; beyond it all others share one row.
 const SOURCES_MAX: usize = 10_000;
+/// How long an event waits for room in the queue.
+const FULL_WAIT: Duration = Duration::from_secs(5);
 /// How long to wait after the database refused a group.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
 
@@ -131,10 +133,14 @@ impl AuditQueue {
         Self { sender, counts }
     }
 
-    /// Queues an event; waits while the queue is full.
+    /// Queues an event; waits while the queue is full, but not for ever: while the database is away, decisions go
+    /// on, and what no longer fits goes to the log whole.
     pub(crate) async fn record(&self, row: AuditRow) {
-        if self.sender.send(Message::Record(Box::new(row))).await.is_err() {
-            tracing::error!("the audit queue has stopped: an event was lost");
+        let room = tokio::time::timeout(FULL_WAIT, self.sender.reserve()).await;
+        match room {
+            Ok(Ok(room)) => room.send(Message::Record(Box::new(row))),
+            Ok(Err(_)) => log_whole(&row, "the audit queue has stopped"),
+            Err(_) => log_whole(&row, "the audit queue is full and the database does not take it"),
         }
     }
 
@@ -216,10 +222,15 @@ async fn write(store: &Store, rows: Vec<AuditRow>) {
     }
     for row in &rows {
         if !persist(store, std::slice::from_ref(row)).await {
-            let event = String::from_utf8_lossy(&row.bytes()).into_owned();
-            tracing::error!(event, "the database refused an audit event: it stands only here");
+            log_whole(row, "the database refused an audit event");
         }
     }
+}
+
+/// The last resort for an event that reaches the audit log no other way.
+fn log_whole(row: &AuditRow, why: &'static str) {
+    let event = String::from_utf8_lossy(&row.bytes()).into_owned();
+    tracing::error!(event, "{why}: it stands only here");
 }
 
 /// Writes rows together; false if the database refuses them for what they are.

@@ -49,6 +49,7 @@ pub(crate) fn facts<'a>(
     held: &'a Held,
     circumstances: &Circumstances<'a>,
     now: Timestamp,
+    resource_tags: &'a [(Box<str>, Stored)],
 ) -> Facts<'a> {
     let mut facts = Facts::at(now.as_micros())
         .with(Known::PrincipalArn, Value::Text(&known.profile.arn))
@@ -59,6 +60,7 @@ pub(crate) fn facts<'a>(
         .with(Known::Roles, Value::Texts(held.roles()))
         .with(Known::Groups, Value::Texts(held.groups()))
         .with_tags(Tagged::Principal, &known.profile.tags)
+        .with_tags(Tagged::Resource, resource_tags)
         .with_context(circumstances.context);
     let kind = match known.kind {
         PrincipalKind::User => "User",

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::escalation::{check_deny_stays, check_hand_on, check_hand_on_until, check_not_above};
 use crate::roles::{self, ExpiringDeny, Window, check_texts, refuse_expiring_deny};
-use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx, principals};
+use crate::{Change, Cx, Error, Event, Permit, Result, Rx, Target, Tx, principals};
 
 pub use verbs::{
     add_member, create_group, delete_group, list_groups_of, load_group, page_groups, page_members,
@@ -131,7 +131,7 @@ pub async fn create_group_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewGrou
         updated_at: now,
     };
     store::insert(tx, &tenant, &group).await.map_err(|e| refused(e, &group.name))?;
-    record(tx, permit, "group.created", &group.id, json!({ "name": group.name }));
+    record(tx, permit, "group.created", &group.id, json!({ "name": group.name }), Change::Nothing);
     Ok(group)
 }
 
@@ -166,7 +166,7 @@ pub async fn update_group_in(
     if touched.map_err(|e| refused(e, &group.name))? == 0 {
         return Err(Error::Stale);
     }
-    record(tx, permit, "group.updated", id, json!({ "name": group.name }));
+    record(tx, permit, "group.updated", id, json!({ "name": group.name }), Change::Nothing);
     Ok(group)
 }
 
@@ -182,7 +182,7 @@ pub async fn delete_group_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &GroupId
     check_deny_stays(cx, tx, permit, &tenant, &held).await?;
     store::delete(tx, &tenant, id).await?;
     keep_super_admin(tx, permit, &held).await?;
-    record(tx, permit, "group.deleted", id, json!({ "name": group.name }));
+    record(tx, permit, "group.deleted", id, json!({ "name": group.name }), Change::Group(id));
     Ok(())
 }
 
@@ -250,7 +250,7 @@ pub async fn put_member_in(
     let details = json!({
         "principal_id": principal, "valid_from": window.valid_from, "expires_at": window.expires_at,
     });
-    record(tx, permit, "group.member_added", group, details);
+    record(tx, permit, "group.member_added", group, details, Change::Principal(principal));
     Ok(())
 }
 
@@ -274,7 +274,8 @@ pub async fn remove_member_in(
         return Err(Error::NotFound("member"));
     }
     keep_super_admin(tx, permit, &held).await?;
-    record(tx, permit, "group.member_removed", group, json!({ "principal_id": principal }));
+    let details = json!({ "principal_id": principal });
+    record(tx, permit, "group.member_removed", group, details, Change::Principal(principal));
     Ok(())
 }
 
@@ -328,10 +329,17 @@ pub async fn roles_of(rx: &mut Rx, tenant: &TenantId, group: &GroupId) -> Result
     store::roles_of(rx, tenant, group).await
 }
 
-fn record(tx: &mut Tx, permit: &Permit, action: &'static str, id: &GroupId, details: serde_json::Value) {
+fn record(
+    tx: &mut Tx,
+    permit: &Permit,
+    action: &'static str,
+    id: &GroupId,
+    details: serde_json::Value,
+    change: Change<'_>,
+) {
     let name = Target::member(id).name(permit.tenant().map(|tenant| tenant.as_str()));
     tx.record(permit, Event::done(action, name).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, change);
 }
 
 fn refused(error: Error, name: &str) -> Error {

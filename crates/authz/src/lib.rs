@@ -8,15 +8,17 @@
 //! [`Cx::purpose`] make one; so authorization cannot be forgotten, it would not compile. Slices never
 //! open a connection themselves (`clippy.toml` bans it outside this crate).
 //!
-//! Reading order: [`action`], [`cx`], [`permit`], [`snapshot`], [`event`], [`idempotency`], then the nouns.
+//! Reading order: [`action`], [`cx`], [`permit`], [`change`], [`snapshot`], [`event`], [`idempotency`], then the nouns.
 
 pub mod access;
 pub mod action;
+mod change;
 pub mod cx;
 mod error;
 pub mod escalation;
 pub mod event;
 mod facts;
+pub mod freshness;
 pub mod groups;
 mod http;
 pub mod idempotency;
@@ -27,6 +29,7 @@ pub mod permit;
 pub mod platform;
 pub mod policies;
 pub mod principals;
+mod refresh;
 pub mod resources;
 pub mod roles;
 pub mod snapshot;
@@ -38,6 +41,7 @@ use utoipa_axum::router::OpenApiRouter;
 use web::CursorKey;
 
 pub use action::Action;
+pub use change::Change;
 pub use cx::{Actor, Core, Cx, Place, TenantRef};
 pub use error::{Error, Result};
 pub use event::Event;

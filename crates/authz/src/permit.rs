@@ -8,7 +8,7 @@ use serde_json::Value;
 use store::{Quiet, Scope, outbox};
 
 use crate::roles::keep::{self, Watch};
-use crate::{Action, Cx, Event, Name, Result};
+use crate::{Action, Change, Cx, Event, Name, Result};
 
 /// What no signed-in principal does: each with its scope and the tables it may write (checked in debug
 /// builds, printed by a test).
@@ -190,11 +190,16 @@ impl Tx {
         &self.cx
     }
 
-    /// Marks that the transaction changes decisions, clients, keys or revocations of the permit's scope.
-    /// Token issue and sign-in never do.
-    pub fn decisions_change(&mut self, permit: &Permit) {
+    /// Marks that the transaction changes decisions, clients, keys or revocations of the permit's scope, and
+    /// what of them. Token issue and sign-in never do.
+    pub fn decisions_change(&mut self, permit: &Permit, change: Change<'_>) {
         let scope = permit.tenant().map_or("platform", |tenant| tenant.as_str()).to_owned();
-        self.inner.bump_policy_version(&scope);
+        self.inner.bump_policy_version(&scope, change.into());
+    }
+
+    /// The same for a tenant that need not be the permit's.
+    pub fn decisions_of_change(&mut self, tenant: &TenantId, change: Change<'_>) {
+        self.inner.bump_policy_version(tenant.as_str(), change.into());
     }
 
     /// Judges what must hold of the transaction as a whole. Every commit does so; whoever rolls back on

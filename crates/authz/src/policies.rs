@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::escalation::check_grant_any;
 use crate::roles::check_texts;
-use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx};
+use crate::{Change, Cx, Error, Event, Permit, Result, Rx, Target, Tx};
 
 pub use verbs::{create_policy, delete_policy, load_policy, page_policies, update_policy};
 
@@ -212,7 +212,7 @@ fn record(tx: &mut Tx, permit: &Permit, action: &'static str, policy: &Policy, t
         "effect": word(policy.effect),
     });
     tx.record(permit, Event::done(action, name).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Policy(&policy.id));
 }
 
 /// The word that is stored of an effect.

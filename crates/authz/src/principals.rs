@@ -8,10 +8,10 @@ mod store;
 use base::id::{PrincipalId, TenantId};
 
 use crate::access::Registration;
-use crate::{Action, Error, Permit, Result, Rx, Target, Tx};
+use crate::{Action, Change, Error, Permit, Result, Rx, Target, Tx};
 
 /// What kind of principal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PrincipalKind {
     /// A person's account.
     User,
@@ -86,7 +86,7 @@ pub async fn set_active_in(tx: &mut Tx, permit: &Permit, id: &PrincipalId, activ
     if !active {
         tx.watch.stopped(permit, id)?;
     }
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Principal(id));
     Ok(())
 }
 
@@ -104,7 +104,7 @@ pub async fn set_registration_in(
     if store::set_registration(tx, &tenant, id, registration, now).await? == 0 {
         return Err(Error::NotFound("client"));
     }
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Principal(id));
     Ok(())
 }
 
@@ -116,7 +116,7 @@ pub async fn delete_in(tx: &mut Tx, permit: &Permit, id: &PrincipalId) -> Result
     if store::delete(tx, &tenant, id).await? == 0 {
         return Err(Error::NotFound("principal"));
     }
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Principal(id));
     Ok(())
 }
 

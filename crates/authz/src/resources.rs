@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::escalation::check_grant_any;
 use crate::name::is_foreign;
-use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx};
+use crate::{Change, Cx, Error, Event, Permit, Result, Rx, Target, Tx};
 
 pub use verbs::{
     ResourceEdit, create_resource, delete_resource, list_ancestors, list_children, load_resource,
@@ -259,7 +259,7 @@ fn record(tx: &mut Tx, permit: &Permit, action: &'static str, resource: &Resourc
         "name": resource.name, "kind": resource.kind, "tags": resource.tags, "parent_id": resource.parent_id,
     });
     tx.record(permit, Event::done(action, name).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Resource(&resource.name));
 }
 
 fn refused(error: Error, name: &str) -> Error {

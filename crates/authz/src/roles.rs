@@ -34,7 +34,7 @@ pub use verbs::{
 };
 
 use crate::escalation::check_grant_any;
-use crate::{Cx, Error, Event, Permit, Result, Rx, Target, Tx, action};
+use crate::{Change, Cx, Error, Event, Permit, Result, Rx, Target, Tx, action};
 use ::store::StoreError;
 
 /// The order of roles where nobody says another one.
@@ -150,7 +150,7 @@ pub async fn create_role_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewRole)
         "code": role.code, "name": role.name, "parent_id": role.parent_id, "permissions": role.permissions,
     });
     tx.record(permit, Event::done("role.created", target(&role.id, &tenant)).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Role(&role.id));
     Ok(role)
 }
 
@@ -206,7 +206,7 @@ pub async fn update_role_in(
         "code": role.code, "name": role.name, "parent_id": role.parent_id, "permissions": role.permissions,
     });
     tx.record(permit, Event::done("role.updated", target(id, &tenant)).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Role(id));
     Ok(role)
 }
 
@@ -230,7 +230,7 @@ pub async fn delete_role_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &RoleId) 
     store::delete(tx, &tenant, id).await?;
     let details = json!({ "code": role.code, "name": role.name });
     tx.record(permit, Event::done("role.deleted", target(id, &tenant)).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Role(id));
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 
 mod store;
 
-use ::store::{Sql, outbox};
+use ::store::{Sql, changes, outbox};
 
 use crate::{Core, Place, Purpose, Result};
 
@@ -55,8 +55,8 @@ impl Core {
         Ok(Swept { kind, rows })
     }
 
-    /// Removes jobs of the outbox that are done or dead, and answers kept for `Idempotency-Key` that are
-    /// over.
+    /// Removes jobs of the outbox that are done or dead, answers kept for `Idempotency-Key` that are over, and
+    /// what nodes needed to follow changes of policies.
     pub async fn sweep_own(&self) -> Result<Vec<Swept>> {
         const JOB: &str = "authz.sweep";
         let now = self.now();
@@ -66,6 +66,7 @@ impl Core {
             self.sweep(JOB, "idempotency_keys", store::keys_over(now, BATCH_ROWS)).await?,
             self.sweep(JOB, "outbox", done).await?,
             self.sweep(JOB, "outbox_dead", dead).await?,
+            self.sweep(JOB, "policy_changes", changes::before(now, BATCH_ROWS)).await?,
         ])
     }
 

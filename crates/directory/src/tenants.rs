@@ -12,7 +12,7 @@ mod store;
 use std::sync::Arc;
 
 use ::store::Scanned;
-use authz::{Action, Cx, Event, Permit, Place, Rx, Target, TenantRef, Tx, roles};
+use authz::{Action, Change, Cx, Event, Permit, Place, Rx, Target, TenantRef, Tx, roles};
 use base::Timestamp;
 use base::id::{PlatformId, TenantId};
 use base::query::{Filter, Position, SortKey};
@@ -520,7 +520,7 @@ async fn load_again(tx: &mut Tx, id: &TenantId) -> Result<Tenant> {
 
 /// Marks the tenant's own scope as changed: every node then looks at the tenant again.
 fn bump(tx: &mut Tx, id: &TenantId) {
-    tx.bump_policy_version(id.as_str());
+    tx.decisions_of_change(id, Change::All);
 }
 
 /// The members of `this` that differ from those of `other`, one level deep.

@@ -6,7 +6,7 @@ mod list;
 mod status;
 mod store;
 
-use authz::{Action, Actor, Cx, Event, Permit, Rx, Target, Tx, principals, roles};
+use authz::{Action, Actor, Change, Cx, Event, Permit, Rx, Target, Tx, principals, roles};
 use base::Timestamp;
 use base::id::{DepartmentId, PrincipalId, TenantId, UserId};
 use base::text::{Username, name_key};
@@ -359,7 +359,7 @@ async fn save_in(cx: &Cx, tx: &mut Tx, permit: &Permit, found: &User, user: User
     );
     // Conditions see names and attributes: a decision must not be made by those of before.
     if found.attributes != user.attributes || found.username != user.username {
-        tx.decisions_change(permit);
+        tx.decisions_change(permit, Change::Principal(&user.id.cast()));
     }
     load(tx, permit, &user.id).await
 }
@@ -429,7 +429,7 @@ pub async fn change_status_in(
             .about_user(&user.id, Some(user.username.as_str()))
             .details(json!({ "before": found.status.word(), "after": status.word() })),
     );
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Principal(&user.id.cast()));
     load(tx, permit, &user.id).await
 }
 

@@ -2,7 +2,8 @@
 //!
 //! An entry of the cache is the work of one verified token. It is used while the tenant's policy version
 //! stands still, at most [`RECHECK_SECONDS`] without a look at the row: revocation, disabled people and
-//! clients all move the version, and the seconds bound what a node could miss otherwise.
+//! clients all move the version, and the seconds bound what a node could miss otherwise. While the database is
+//! away, an entry of whose tenant nothing is known to have changed serves as long as decisions go on without it.
 
 use std::sync::Arc;
 
@@ -120,10 +121,16 @@ impl Service {
             }
             let fresh = known.version == self.core().version(&known.tenant.id)
                 && now < known.checked_at.plus_seconds(RECHECK_SECONDS);
-            if fresh {
+            if fresh || self.is_away(&known) {
                 return Ok(known);
             }
             let again = Box::pin(self.recheck(&known)).await;
+            if let Err(BearerError::Failed(problem)) = &again
+                && problem.kind() == Kind::Unavailable
+                && self.goes_on(&known)
+            {
+                return Ok(known);
+            }
             match &again {
                 Ok(bearer) => self.0.bearers.0.insert(key, bearer.clone()),
                 Err(BearerError::Invalid | BearerError::Disabled) => drop(self.0.bearers.0.remove(&key)),
@@ -135,6 +142,17 @@ impl Service {
         let bearer = Box::pin(self.verify(tenant, token)).await?;
         self.0.bearers.0.insert(key, bearer.clone());
         Ok(bearer)
+    }
+
+    /// Whether an entry serves although its row cannot be read: nothing is known to have changed in the tenant,
+    /// and the row was seen no longer ago than decisions go on without the database.
+    fn goes_on(&self, known: &Bearer) -> bool {
+        known.version == self.core().version(&known.tenant.id) && self.core().goes_on_from(known.checked_at)
+    }
+
+    /// The same where it is known already that the database does not answer, so that nobody waits for it.
+    fn is_away(&self, known: &Bearer) -> bool {
+        matches!(self.core().stale_since(), Ok(Some(_))) && self.goes_on(known)
     }
 
     /// Judges a token that this node has not seen.

@@ -12,7 +12,7 @@ mod verbs;
 
 use authz::access::Registration;
 use authz::principals::{PrincipalKind, PrincipalRow};
-use authz::{Cx, Event, Permit, Rx, Target, Tx};
+use authz::{Change, Cx, Event, Permit, Rx, Target, Tx};
 use base::Timestamp;
 use base::id::{ClientId, PrincipalId, TenantId};
 use jose::Algorithm;
@@ -350,7 +350,7 @@ async fn insert_in(
     })?;
     sync_principal(tx, permit, &tenant, &client).await?;
     tx.record(permit, event("client.created", &tenant, &client));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Principal(&client.id.cast()));
     Ok(client)
 }
 
@@ -380,7 +380,7 @@ pub async fn update_client_in(
     }
     sync_principal(tx, permit, &tenant, &client).await?;
     tx.record(permit, event("client.updated", &tenant, &client));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Principal(&client.id.cast()));
     Ok(client)
 }
 
@@ -473,7 +473,7 @@ pub async fn set_secret_in(
         return Err(authz::Error::Stale.into());
     }
     tx.record(permit, event("client.secret_rotated", &tenant, &client));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Principal(&client.id.cast()));
     Ok(client)
 }
 
@@ -496,7 +496,7 @@ pub async fn delete_client_in(
     }
     store::delete(tx, &tenant, id).await?;
     tx.record(permit, event("client.deleted", &tenant, &client));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Principal(&client.id.cast()));
     Ok(())
 }
 

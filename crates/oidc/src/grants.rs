@@ -2,7 +2,7 @@
 
 pub(crate) mod store;
 
-use authz::{Cx, Event, Permit, Target, Tx};
+use authz::{Change, Cx, Event, Permit, Target, Tx};
 use base::Timestamp;
 use base::id::{ClientId, GrantId, SessionId, TokenId, UserId};
 
@@ -147,6 +147,6 @@ pub(crate) async fn revoke_in(
     let name = Target::member(id).name(Some(tenant.as_str()));
     let details = serde_json::json!({ "reason": reason });
     tx.record(permit, Event::done(action, name).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Nothing);
     Ok(was_active)
 }

@@ -8,7 +8,7 @@ mod store;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use authz::{Action, Core, Cx, Event, Purpose, Target};
+use authz::{Action, Change, Core, Cx, Event, Purpose, Target};
 use base::Timestamp;
 use base::id::TenantId;
 use jose::{Algorithm, Jwk, JwkSet, SigningKey, VerifyingKey};
@@ -158,7 +158,7 @@ impl Keys {
             return Ok(());
         }
         tx.record(&permit, event("signing_key.created", cx, algorithm, &made.kid)?);
-        tx.decisions_change(&permit);
+        tx.decisions_change(&permit, Change::Nothing);
         tx.commit().await?;
         Ok(())
     }
@@ -177,7 +177,7 @@ impl Keys {
             return Err(Error::Authz(authz::Error::Stale));
         }
         tx.record(&permit, event("signing_key.rotated", cx, algorithm, &made.kid)?);
-        tx.decisions_change(&permit);
+        tx.decisions_change(&permit, Change::Nothing);
         tx.commit().await?;
         Ok(made.kid)
     }

@@ -44,8 +44,13 @@ impl<V: Clone> Shards<V> {
         self.length
     }
 
-    /// Adds or replaces an entry.
+    /// Adds or replaces an entry. Where shards have grown to twice what they are meant to hold, it makes twice as
+    /// many of them, so that each of many insertions costs little in the end.
     pub(crate) fn insert(&mut self, key: Arc<str>, value: V) {
+        if self.shards.len() < SHARDS_MAX && self.length >= 2 * SHARD_ENTRIES * self.shards.len() {
+            let entries = self.shards.iter().flat_map(|shard| shard.iter());
+            *self = Self::build(entries.map(|(key, value)| (key.clone(), value.clone())).collect());
+        }
         let at = place(&self.hasher, &key, self.shards.len());
         let Some(shard) = self.shards.get_mut(at) else { return };
         if Arc::make_mut(shard).insert(key, value).is_none() {
@@ -71,6 +76,16 @@ fn place(hasher: &RandomState, key: &str, count: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_map_that_grows_keeps_its_shards_small() {
+        let mut map = Shards::build(Vec::new());
+        for n in 0..10_000 {
+            map.insert(n.to_string().into(), n);
+        }
+        assert_eq!((map.len(), map.get("7"), map.get("9999")), (10_000, Some(&7), Some(&9_999)));
+        assert!(map.shards.iter().all(|shard| shard.len() <= 4 * SHARD_ENTRIES));
+    }
 
     #[test]
     fn a_changed_copy_leaves_the_original_as_it_was() {

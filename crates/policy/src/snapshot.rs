@@ -115,7 +115,7 @@ pub struct Snapshot {
     platform_guardrail: Option<Arc<Table>>,
     tenant_guardrail: Option<Arc<Table>>,
     resource_policies: Arc<HashMap<Box<str>, Arc<Table>>>,
-    parents: Arc<HashMap<Arc<str>, Arc<str>>>,
+    parents: Shards<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -200,7 +200,7 @@ impl Snapshot {
             resource_policies: Arc::new(
                 by_resource.into_iter().map(|(name, policies)| (name, table(policies))).collect(),
             ),
-            parents: Arc::new(input.parents),
+            parents: Shards::build(input.parents.into_iter().collect()),
         };
         for id in ids {
             snapshot.ancestry(&id)?;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use authz::access::{BURST_MIN, QUESTIONS_PER_SECOND_MAX, QuestionRates, Rate};
+use authz::freshness::{STALE_SECONDS_DEFAULT, STALE_SECONDS_MAX};
 use base::Secret;
 use serde::Deserialize;
 use url::Url;
@@ -37,6 +38,7 @@ const VARIABLES: &[&str] = &[
     "SIGNET_ACCESS_QUESTIONS_BURST",
     "SIGNET_ACCESS_OTHER_QUESTIONS_PER_SECOND",
     "SIGNET_ACCESS_OTHER_QUESTIONS_BURST",
+    "SIGNET_ACCESS_STALE_SECONDS",
     "SIGNET_DEMO",
     "SIGNET_TENANTS_DELETION_HOLD_SECONDS",
     "SIGNET_BOOTSTRAP_ADMIN_PASSWORD",
@@ -104,6 +106,7 @@ struct AccessFile {
     questions_burst: Option<u32>,
     other_questions_per_second: Option<u32>,
     other_questions_burst: Option<u32>,
+    stale_seconds: Option<u32>,
 }
 
 /// Where the root key comes from.
@@ -148,6 +151,8 @@ pub struct Config {
     pub docs_public: bool,
     /// How many questions one caller may ask this node.
     pub question_rates: QuestionRates,
+    /// For how many seconds decisions go on while the database does not answer.
+    pub stale_seconds: u32,
     /// Whether the demo user is made at the first start.
     pub demo: bool,
     /// How long a deleted tenant is kept before it is purged, in seconds.
@@ -256,6 +261,7 @@ impl Config {
                 .or(file.docs.public)
                 .unwrap_or(false),
             question_rates: question_rates(&file.access, env)?,
+            stale_seconds: stale_seconds(&file.access, env)?,
             demo: parsed(env, "SIGNET_DEMO", "true or false")?.or(file.demo).unwrap_or(false),
             deletion_hold_seconds: deletion_hold_seconds(env, file.tenants.deletion_hold_seconds)?,
             bootstrap_password: bootstrap_password(env)?,
@@ -379,6 +385,16 @@ fn question_rates(file: &AccessFile, env: &BTreeMap<String, String>) -> Result<Q
     })
 }
 
+/// For how long decisions go on without the database.
+fn stale_seconds(file: &AccessFile, env: &BTreeMap<String, String>) -> Result<u32, ConfigError> {
+    let expected = format!("a number of seconds from 0 (not at all) to {STALE_SECONDS_MAX}");
+    let given = parsed(env, "SIGNET_ACCESS_STALE_SECONDS", &expected)?.or(file.stale_seconds);
+    match given.unwrap_or(STALE_SECONDS_DEFAULT) {
+        found @ 0..=STALE_SECONDS_MAX => Ok(found),
+        found => Err(ConfigError(format!("access.stale_seconds: found {found}; expected {expected}"))),
+    }
+}
+
 /// Kubernetes tells each container of a namespace where the service named `signet` is.
 fn is_service_link(name: &str) -> bool {
     name == "SIGNET_PORT" || name.starts_with("SIGNET_PORT_") || name.starts_with("SIGNET_SERVICE_")
@@ -458,17 +474,18 @@ mod tests {
     #[test]
     fn the_rates_of_questions_have_bounds() {
         let config = load(
-            "[access]\nquestions_per_second = 7\nother_questions_burst = 100",
+            "[access]\nquestions_per_second = 7\nother_questions_burst = 1000",
             &[("SIGNET_ACCESS_QUESTIONS_PER_SECOND", "8")],
         )
         .unwrap();
         assert_eq!(config.question_rates.points, Rate { per_second: 8, burst: 10_000 });
-        assert_eq!(config.question_rates.others, Rate { per_second: 100, burst: 100 });
+        assert_eq!(config.question_rates.others, Rate { per_second: 100, burst: 1_000 });
 
         for (toml, key) in [
             ("[access]\nquestions_per_second = 0", "access.questions_per_second"),
-            ("[access]\nquestions_burst = 99", "access.questions_burst"),
+            ("[access]\nquestions_burst = 999", "access.questions_burst"),
             ("[access]\nother_questions_burst = 1000001", "access.other_questions_burst"),
+            ("[access]\nstale_seconds = 86401", "access.stale_seconds"),
         ] {
             let refused = load(toml, &[]).unwrap_err().to_string();
             assert!(refused.starts_with(key) && refused.contains("expected a number from"), "{refused}");

@@ -17,6 +17,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 /// Upper bounds in milliseconds.
 const BUCKETS_MS: &[f64] = &[5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0];
 const DURATION: &str = "microstack_requests_duration_ms";
+const CONFIRMED_AGE: &str = "decisions_confirmed_age_seconds";
 const COUNT: &str = "microstack_requests_code_total";
 
 /// Installs the recorder for the whole process. Only where [`serve`] follows: without its upkeep, what is
@@ -43,7 +44,20 @@ pub(crate) fn install() -> Result<PrometheusHandle, String> {
         metrics::Unit::Milliseconds,
         "how long a maintenance job last took, by job"
     );
+    metrics::describe_counter!("decisions_stale_total", "decisions made while the database did not answer");
+    metrics::describe_gauge!(
+        CONFIRMED_AGE,
+        metrics::Unit::Seconds,
+        "how long ago this node last saw the versions of all tenants"
+    );
     Ok(handle)
+}
+
+/// Says how old what this node decides by may be.
+pub(crate) fn note_age(core: &authz::Core) {
+    if let Some(seconds) = core.confirmed_seconds_ago() {
+        metrics::gauge!(CONFIRMED_AGE).set(i32::try_from(seconds).unwrap_or(i32::MAX));
+    }
 }
 
 /// The metrics of one route by method and status.

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use authz::Core;
+use store::Notice;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::access_log::AccessLog;
 use crate::app::{self, Services, StartError};
@@ -15,6 +17,10 @@ use crate::{maintenance, metrics};
 
 /// How often a node looks for what others changed.
 const REFRESH_EVERY: Duration = Duration::from_millis(500);
+/// How long a look may take.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+/// Versions that are learned at once at most.
+const NOTICES_MAX: usize = 1_000;
 /// How long events may wait for the database at the end.
 const CLOSE_MAX: Duration = Duration::from_secs(20);
 /// How long requests in flight may take after the signal to end.
@@ -44,7 +50,7 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
         })?;
     }
     let (stop, stopped) = watch::channel(false);
-    let refresher = tokio::spawn(refresh(services.clone(), stopped.clone()));
+    let refresher = tokio::spawn(refresh(services.clone(), config.stale_seconds, stopped.clone()));
     let maintainer = tokio::spawn(maintenance::work(services.clone(), stopped.clone()));
     announce(&config, &services, &notices, begun);
     give_back_memory();
@@ -104,15 +110,23 @@ fn give_back_memory() {
     unsafe { libmimalloc_sys::mi_collect(true) }
 }
 
-/// Looks for changes of other nodes and of commands on this host, twice a second.
-async fn refresh(services: Services, mut stopped: watch::Receiver<bool>) {
+/// Follows changes of other nodes and of commands on this host: as PostgreSQL tells of them, and by looking
+/// twice a second, which finds what nobody told.
+async fn refresh(services: Services, stale_seconds: u32, mut stopped: watch::Receiver<bool>) {
     let mut away = false;
+    let mut notices = services.core.store().notices();
+    let mut look = tokio::time::interval(REFRESH_EVERY);
+    services.core.watch_freshness(stale_seconds);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
+        let heard = tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(REFRESH_EVERY) => {}
-        }
-        match services.core.refresh_versions().await {
+            _ = look.tick() => None,
+            Some(notice) = notices.recv() => heard(notice, &mut notices),
+        };
+        let followed = follow(&services.core, heard.as_deref()).await;
+        metrics::note_age(&services.core);
+        match followed {
             Ok(()) => away = false,
             Err(error) if !away => {
                 tracing::error!(
@@ -124,6 +138,36 @@ async fn refresh(services: Services, mut stopped: watch::Receiver<bool>) {
             Err(_) => {}
         }
     }
+}
+
+/// Follows what was told, or looks; for as long as an answer may take: one that does not come must not keep the node
+/// from asking again.
+async fn follow(core: &Core, told: Option<&[(String, i64)]>) -> authz::Result<()> {
+    let following = async {
+        match told {
+            Some(versions) => core.learn(versions).await,
+            None => core.refresh().await,
+        }
+    };
+    match tokio::time::timeout(LOOK_MAX, following).await {
+        Ok(done) => done,
+        Err(_) => Err(authz::Error::Store(store::StoreError::Busy)),
+    }
+}
+
+/// All versions that were told by now; none where one may have been missed.
+fn heard(first: Notice, notices: &mut mpsc::Receiver<Notice>) -> Option<Vec<(String, i64)>> {
+    let mut versions = Vec::new();
+    let mut next = Some(first);
+    let mut lost = false;
+    while let Some(notice) = next {
+        match notice {
+            Notice::Version(scope, version) => versions.push((scope, version)),
+            Notice::Lost => lost = true,
+        }
+        next = if versions.len() < NOTICES_MAX { notices.try_recv().ok() } else { None };
+    }
+    (!lost).then_some(versions)
 }
 
 /// Says how to sign in first, while the default password stands on a server that only this machine reaches.

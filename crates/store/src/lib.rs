@@ -7,16 +7,18 @@
 //! Never: HTTP, domain words. INVARIANT: statement text is made of `&'static str` fragments only, so no
 //! input can become SQL.
 //!
-//! Reading order: [`sql`], [`value`], [`pool`], [`list`], [`audit`], [`outbox`], [`search`],
-//! [`migrate`], [`look`], [`verify`], [`upkeep`].
+//! Reading order: [`sql`], [`value`], [`pool`], [`changes`], [`list`], [`audit`], [`outbox`],
+//! [`search`], [`migrate`], [`look`], [`verify`], [`upkeep`].
 
 pub mod audit;
+pub mod changes;
 mod error;
 pub mod list;
 pub mod lock;
 pub mod look;
 pub mod migrate;
 mod migrations;
+mod notices;
 pub mod outbox;
 mod planner;
 pub mod pool;
@@ -29,9 +31,11 @@ pub mod value;
 pub mod verify;
 
 pub use audit::{AuditRow, Outcome};
+pub use changes::{Change, Changed};
 pub use error::{Result, StoreError};
 pub use list::{ListColumn, ScalarKind, Scan, Scanned};
 pub use look::Look;
+pub use notices::Notice;
 pub use pool::{Backend, Quiet, Rx, Scope, Store, StoreOptions, Tx};
 pub use sql::Sql;
 pub use value::{Bind, Column, FromRow, Row, Value};

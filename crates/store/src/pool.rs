@@ -4,7 +4,7 @@ mod address;
 pub(crate) mod login;
 mod postgres;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 pub(crate) use self::address::Address;
 use self::postgres::{Connections, Lease};
 use crate::audit::AuditRow;
+use crate::changes::{self, CHANGES_MAX, Change};
 use crate::value::RowOf;
 use crate::{FromRow, Result, Row, Sql, StoreError, Value};
 
@@ -171,6 +172,19 @@ impl Store {
         Ok(Rx { conn })
     }
 
+    /// Takes a connection as [`Store::begin_decision_read`] does. All that is read with it is of one instant.
+    pub async fn begin_decision_snapshot(&self, scope: Scope<'_>) -> Result<Rx> {
+        let conn = match &*self.0 {
+            Pools::Sqlite { readers, .. } => Conn::SqliteTx(readers.begin().await?),
+            Pools::Postgres { decisions, .. } => {
+                let mut lease = decisions.take(scope).await?;
+                lease.begin_snapshot().await?;
+                Conn::Postgres(lease)
+            }
+        };
+        Ok(Rx { conn })
+    }
+
     /// Begins a write transaction. Use `authz`'s `Cx::write` instead: it asks for a permit.
     ///
     /// On SQLite this is `BEGIN IMMEDIATE` on the one writer, waited for at most five seconds.
@@ -258,6 +272,16 @@ impl Rx {
         }
     }
 
+    /// Ends a read of one instant; dropped, it ends too, a moment later.
+    pub async fn end(self) -> Result<()> {
+        match self.conn {
+            Conn::SqliteTx(tx) => tx.rollback().await?,
+            Conn::Postgres(mut lease) => lease.rollback().await?,
+            Conn::Sqlite(_) => {}
+        }
+        Ok(())
+    }
+
     /// Runs a statement and reads its first row, if it has one.
     pub async fn optional<T: FromRow>(&mut self, sql: Sql) -> Result<Option<T>> {
         self.first(sql).await?.map(|row| T::from_row(&row)).transpose()
@@ -320,7 +344,7 @@ impl Rx {
     }
 
     /// Runs a statement and says how many rows it touched.
-    async fn run(&mut self, sql: Sql) -> Result<u64> {
+    pub(crate) async fn run(&mut self, sql: Sql) -> Result<u64> {
         let text = AssertSqlSafe(sql.text);
         Ok(match &mut self.conn {
             Conn::Sqlite(conn) => {
@@ -387,7 +411,7 @@ pub struct Tx {
     rx: Rx,
     tables: Option<&'static [&'static str]>,
     events: Vec<AuditRow>,
-    bumps: BTreeMap<String, i64>,
+    bumps: BTreeMap<String, BTreeSet<Change>>,
 }
 
 impl Deref for Tx {
@@ -427,9 +451,16 @@ impl Tx {
     }
 
     /// Marks that decisions, clients, keys or revocations of a scope (a tenant's id, or `platform`)
-    /// change with this transaction.
-    pub fn bump_policy_version(&mut self, scope: &str) {
-        self.bumps.insert(scope.to_owned(), 0);
+    /// change with this transaction, and what of them.
+    pub fn bump_policy_version(&mut self, scope: &str, change: Change) {
+        let changes = self.bumps.entry(scope.to_owned()).or_default();
+        if changes.len() >= CHANGES_MAX {
+            changes.clear();
+            changes.insert(Change::ALL);
+        }
+        if !changes.contains(&Change::ALL) {
+            changes.insert(change);
+        }
     }
 
     /// Commits with its events. Returns the new policy version of each bumped scope.
@@ -452,36 +483,22 @@ impl Tx {
         let events = std::mem::take(&mut self.events);
         crate::audit::insert(&mut self, events).await?;
         // INVARIANT: the version row is locked last, so that the order of versions is the order of commits.
-        let mut bumps = std::mem::take(&mut self.bumps);
-        for (scope, version) in &mut bumps {
-            *version = self
-                .rx
-                .one(
-                    Sql::new(
-                        "INSERT INTO policy_versions (tenant_id, version) VALUES ($1, 1) \
-                         ON CONFLICT (tenant_id) DO UPDATE SET version = policy_versions.version + 1 \
-                         RETURNING version",
-                    )
-                    .bind(scope.as_str()),
-                )
-                .await?;
+        let mut versions = BTreeMap::new();
+        for (scope, changes) in std::mem::take(&mut self.bumps) {
+            let version = changes::write(&mut self.rx, &scope, &changes).await?;
+            versions.insert(scope, version);
         }
         match self.rx.conn {
             Conn::SqliteTx(tx) => tx.commit().await?,
             Conn::Postgres(mut lease) => lease.commit().await?,
             Conn::Sqlite(_) => return Err(StoreError::Unrecorded),
         }
-        Ok(bumps)
+        Ok(versions)
     }
 
     /// Gives up the transaction at once instead of when it is dropped.
     pub async fn rollback(self) -> Result<()> {
-        match self.rx.conn {
-            Conn::SqliteTx(tx) => tx.rollback().await?,
-            Conn::Postgres(mut lease) => lease.rollback().await?,
-            Conn::Sqlite(_) => {}
-        }
-        Ok(())
+        self.rx.end().await
     }
 }
 

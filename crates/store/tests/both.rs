@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use base::Timestamp;
 use serde_json::{Value, json};
 use store::testing::TestDb;
-use store::{FromRow, Quiet, Row, Scope, Sql, Store, StoreError, StoreOptions, migrate, upkeep};
+use store::{
+    Change, FromRow, Notice, Quiet, Row, Scope, Sql, Store, StoreError, StoreOptions, migrate, upkeep,
+};
 
 #[derive(Debug, Clone, PartialEq)]
 struct Probe {
@@ -236,7 +238,7 @@ async fn a_policy_version_counts_up_once_a_commit_whoever_commits() {
     for db in TestDb::both().await {
         let bump = async |store: Store| {
             let mut tx = store.begin_write(Scope::Platform, None).await.unwrap();
-            tx.bump_policy_version("t");
+            tx.bump_policy_version("t", Change::ALL);
             tx.commit_quietly(Quiet::Housekeeping).await.unwrap()["t"]
         };
 
@@ -248,6 +250,74 @@ async fn a_policy_version_counts_up_once_a_commit_whoever_commits() {
 
         versions.sort_unstable();
         assert_eq!(versions, (1..=8).collect::<Vec<i64>>());
+    }
+}
+
+async fn bump(store: &Store, changes: impl IntoIterator<Item = Change>) -> i64 {
+    let mut tx = store.begin_write(Scope::Platform, None).await.unwrap();
+    for change in changes {
+        tx.bump_policy_version("t", change);
+    }
+    tx.commit_quietly(Quiet::Housekeeping).await.unwrap()["t"]
+}
+
+fn policy(number: usize) -> Change {
+    Change { kind: "policy", subject: format!("p{number}") }
+}
+
+#[tokio::test]
+async fn what_a_version_changed_stands_beside_it_and_too_much_is_all() {
+    for db in TestDb::both().await {
+        bump(&db.store, [policy(1)]).await;
+        bump(&db.store, [policy(3), policy(2), policy(3)]).await;
+        bump(&db.store, (0..=store::changes::CHANGES_MAX).map(policy)).await;
+
+        let mut rx = db.store.begin_read(Scope::Platform).await.unwrap();
+        let found = store::changes::list(&mut rx, "t", 1, 3, 100).await.unwrap();
+        let first = store::changes::list(&mut rx, "t", 0, 3, 1).await.unwrap();
+
+        let found: Vec<(i64, &str, &str)> =
+            found.iter().map(|c| (c.version, c.kind.as_str(), c.subject.as_str())).collect();
+        assert_eq!(found, [(2, "policy", "p2"), (2, "policy", "p3"), (3, "all", "")]);
+        assert_eq!(first.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn postgres_tells_of_each_new_version_and_sqlite_of_none() {
+    for db in TestDb::both().await {
+        let mut notices = db.store.notices();
+        if db.backend() == store::Backend::Sqlite {
+            assert_eq!(notices.recv().await, None);
+            continue;
+        }
+        let mut next =
+            async || tokio::time::timeout(std::time::Duration::from_secs(30), notices.recv()).await.unwrap();
+        assert_eq!(next().await, Some(Notice::Lost), "what was said before nobody heard");
+
+        for version in 1..=2 {
+            assert_eq!(bump(&db.store, [Change::ALL]).await, version);
+            assert_eq!(next().await, Some(Notice::Version("t".to_owned(), version)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_that_is_read_at_one_instant_is_of_that_instant() {
+    for db in TestDb::both().await {
+        bump(&db.store, [Change::ALL]).await;
+        let version = async |rx: &mut store::Rx| -> i64 {
+            rx.one(Sql::new("SELECT version FROM policy_versions WHERE tenant_id = 't'")).await.unwrap()
+        };
+        let mut rx = db.store.begin_decision_snapshot(Scope::Platform).await.unwrap();
+        assert_eq!(version(&mut rx).await, 1);
+
+        bump(&db.store, [Change::ALL]).await;
+
+        assert_eq!(version(&mut rx).await, 1, "{:?}", db.backend());
+        rx.end().await.unwrap();
+        let mut rx = db.store.begin_decision_snapshot(Scope::Platform).await.unwrap();
+        assert_eq!(version(&mut rx).await, 2);
     }
 }
 

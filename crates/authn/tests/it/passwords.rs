@@ -247,7 +247,7 @@ async fn the_history_keeps_what_the_rules_look_at_and_shrinks_with_them() {
         let permit = cx.purpose(authz::Purpose::Bootstrap);
         let mut tx = cx.write(&permit).await.unwrap();
         tx.execute(sql.bind(&fewer).bind(&world.tenant.id)).await.unwrap();
-        tx.decisions_change(&permit);
+        tx.decisions_change(&permit, authz::Change::All);
         tx.commit_housekeeping().await.unwrap();
         let swept = world.service.sweep_history().await.unwrap();
 

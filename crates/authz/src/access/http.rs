@@ -35,7 +35,7 @@ use super::{
 use crate::{Cx, Error, TenantRef};
 
 /// The largest body, in bytes.
-const BODY_BYTES_MAX: usize = 256 * 1024;
+const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The longest `X-Request-ID` that is given back, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 256;
 /// The longest `type` of a resource, in bytes.
@@ -80,7 +80,7 @@ pub struct EvaluationsBody {
     #[serde(flatten)]
     #[schema(inline)]
     defaults: EvaluationBody,
-    /// The questions, at most 100. Without them the body is one question.
+    /// The questions, at most 1,000. Without them the body is one question.
     #[serde(default)]
     evaluations: Vec<EvaluationBody>,
     /// How to answer.
@@ -169,6 +169,9 @@ pub struct ContextBody {
     /// Why this one of several questions was not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorBody>,
+    /// Since when the database does not answer, where it was decided by what was known until then (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_since: Option<String>,
 }
 
 /// Why one of several questions was not looked at (section 7.2.1).
@@ -246,7 +249,7 @@ async fn single(cx: &Cx, question: Question) -> Result<Response, Failure> {
     }
 }
 
-/// Asks several questions at once, at most 100.
+/// Asks several questions at once, at most 1,000: all are answered by one version of the policies.
 #[utoipa::path(
     post, path = "/access/v1/evaluations", tag = "access", operation_id = "evaluate_access_many",
     request_body = EvaluationsBody,
@@ -464,8 +467,17 @@ fn describe(answer: Answer) -> DecisionBody {
         let status = web::failure::status(problem.kind()).as_u16();
         ErrorBody { status, code: problem.code(), message: problem.detail().to_owned() }
     });
-    let context =
-        ContextBody { id: answer.id, reason_user, reason_admin, because, errors, policy_version, error };
+    let stale_since = answer.stale_since.map(|since| since.to_string());
+    let context = ContextBody {
+        id: answer.id,
+        reason_user,
+        reason_admin,
+        because,
+        errors,
+        policy_version,
+        error,
+        stale_since,
+    };
     DecisionBody { decision: answer.decision, context }
 }
 

@@ -18,7 +18,7 @@ const CALLERS_MAX: usize = 100_000;
 /// The most questions a second, and the largest burst, that can be configured.
 pub const QUESTIONS_PER_SECOND_MAX: u32 = 1_000_000;
 /// The smallest burst that can be configured: one full batch.
-#[expect(clippy::cast_possible_truncation, reason = "a constant of 100")]
+#[expect(clippy::cast_possible_truncation, reason = "a constant of 1,000")]
 pub const BURST_MIN: u32 = QUESTIONS_MAX as u32;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
@@ -41,11 +41,11 @@ pub struct QuestionRates {
 }
 
 impl Default for QuestionRates {
-    /// 5,000 a second and 10,000 at once for enforcement points, 100 a second and 500 at once for all others.
+    /// 5,000 a second and 10,000 at once for enforcement points, 100 a second and 1,000 at once for all others.
     fn default() -> Self {
         Self {
             points: Rate { per_second: 5_000, burst: 10_000 },
-            others: Rate { per_second: 100, burst: 500 },
+            others: Rate { per_second: 100, burst: 1_000 },
         }
     }
 }
@@ -174,11 +174,11 @@ mod tests {
         let rate = Rate { per_second: QUESTIONS_PER_SECOND_MAX, burst: BURST_MIN };
         let buckets = Buckets::new(QuestionRates { points: rate, others: rate });
         let caller = id("caller");
-        assert_eq!(buckets.take(&caller, false, 100, NOON), Ok(()));
+        assert_eq!(buckets.take(&caller, false, QUESTIONS_MAX, NOON), Ok(()));
 
         let year_later = after(365 * 86_400 * 1_000_000);
 
-        assert_eq!(buckets.take(&caller, false, 100, year_later), Ok(()));
+        assert_eq!(buckets.take(&caller, false, QUESTIONS_MAX, year_later), Ok(()));
         assert!(buckets.take(&caller, false, 1, year_later).is_err());
     }
 }

@@ -14,7 +14,7 @@ use super::word;
 use crate::action::linked_actions;
 use crate::escalation::check_grant_any;
 use crate::permissions::GlobalPermissionId;
-use crate::{Action, Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Target, Tx};
+use crate::{Action, Change, Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Target, Tx};
 
 /// Permissions, global permissions and resources that one policy is linked to at most, of each kind.
 pub const LINKS_MAX: i64 = 200;
@@ -194,5 +194,5 @@ fn record(
 ) {
     let name = Target::member(id).name(Some(tenant.as_str()));
     tx.record(permit, Event::done(action, name).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Policy(id));
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::target;
 use crate::escalation::{check_deny_stays, check_hand_on, check_hand_on_until, check_not_above};
 use crate::principals::{self, PrincipalKind};
-use crate::{Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Tx};
+use crate::{Change, Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Tx};
 
 /// The order of held roles where nobody says another one.
 pub(in crate::roles) const HELD_ORDER: [SortKey; 1] =
@@ -200,7 +200,7 @@ pub async fn put_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: &NewAssignment) 
         map.insert("expires_at".to_owned(), json!(window.expires_at));
     }
     tx.record(permit, Event::done("role.assigned", target(role, &tenant)).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, change_of(holder));
     Ok(())
 }
 
@@ -234,7 +234,7 @@ pub async fn unassign_in(
         map.insert("role".to_owned(), json!(found.code));
     }
     tx.record(permit, Event::done("role.unassigned", target(role, &tenant)).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, change_of(holder));
     Ok(())
 }
 
@@ -311,6 +311,14 @@ async fn check_holder(rx: &mut Rx, tenant: &TenantId, holder: &Holder) -> Result
         }
         Holder::Group(id) if store::group_exists(rx, tenant, id).await? => Ok(None),
         Holder::Group(_) => Err(Error::NotFound("group")),
+    }
+}
+
+/// What a role that is given or taken changes.
+fn change_of(holder: &Holder) -> Change<'_> {
+    match holder {
+        Holder::Principal(id) => Change::Principal(id),
+        Holder::Group(id) => Change::Group(id),
     }
 }
 

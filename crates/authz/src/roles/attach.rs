@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{POLICIES_MAX, store, target};
 use crate::escalation::check_grant_any;
-use crate::{Cx, Error, Event, Permit, Result, Tx};
+use crate::{Change, Cx, Error, Event, Permit, Result, Tx};
 
 /// A policy that a role carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub async fn set_policies_in(
     store::replace_policies(tx, &tenant, id, &wanted, cx.now(), cx.actor().id().as_deref()).await?;
     let event = Event::done("role.policies_set", target(id, &tenant)).details(json!({ "policies": wanted }));
     tx.record(permit, event);
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Role(id));
     Ok(())
 }
 
@@ -82,7 +82,7 @@ pub async fn attach_policy_in(
     store::attach(tx, &tenant, id, policy, (cx.now(), by.as_deref())).await?;
     let details = json!({ "policy_id": policy });
     tx.record(permit, Event::done("role.policy_attached", target(id, &tenant)).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Role(id));
     Ok(())
 }
 
@@ -103,6 +103,6 @@ pub async fn detach_policy_in(
     }
     let details = json!({ "policy_id": policy });
     tx.record(permit, Event::done("role.policy_detached", target(id, &tenant)).details(details));
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Role(id));
     Ok(())
 }

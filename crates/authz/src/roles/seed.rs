@@ -5,7 +5,7 @@ use base::id::{RoleId, TenantId};
 use serde_json::json;
 
 use super::{Role, store};
-use crate::{Cx, Error, Event, Permit, Result, Target, Tx, action};
+use crate::{Change, Cx, Error, Event, Permit, Result, Target, Tx, action};
 
 /// The code of the role that may do everything in its tenant.
 pub const SUPER_ADMIN: &str = "SUPER_ADMIN";
@@ -78,7 +78,7 @@ pub async fn seed_in(
     let details = json!({ "roles": BUILT_IN, "permissions": action::PERMISSION_CODES.len() });
     tx.record(permit, Event::done("role.seeded", name).details(details));
     // The permit may be the platform's: what changes is the tenant's.
-    tx.bump_policy_version(tenant.as_str());
+    tx.decisions_of_change(tenant, Change::All);
     Ok(roles)
 }
 

@@ -1,5 +1,6 @@
 //! What is known of a principal, and what its roles say together at an instant.
 
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -48,6 +49,8 @@ fn counts_at(from: Option<Timestamp>, end: Option<Timestamp>, now: Timestamp) ->
 pub(crate) struct Profile {
     /// A user's name or a client's `client_id`.
     pub(crate) name: Box<str>,
+    /// The name as it is looked up: a user's in any case.
+    pub(crate) key: Box<str>,
     /// `arn:signet:iam::{tenant}:{kind}/{id}`.
     pub(crate) arn: Box<str>,
     pub(crate) id: Box<str>,
@@ -55,9 +58,10 @@ pub(crate) struct Profile {
     pub(crate) tags: Box<[(Box<str>, Stored)]>,
 }
 
-/// What is known of one principal at one version.
+/// What is known of one principal.
 pub(crate) struct Principal {
-    pub(super) version: i64,
+    /// The version up to which this is known to hold.
+    pub(super) version: AtomicI64,
     pub(crate) tenant: TenantId,
     pub(crate) kind: PrincipalKind,
     pub(crate) active: bool,
@@ -89,7 +93,8 @@ impl Held {
 }
 
 pub(super) struct Last {
-    version: i64,
+    /// [`TenantPolicies::content`] of the policies that it was made from.
+    content: i64,
     from: Timestamp,
     until: Option<Timestamp>,
     identity: Weak<Identity>,
@@ -111,7 +116,7 @@ impl Principal {
         now: Timestamp,
     ) -> Result<Held> {
         if let Some(last) = self.last.load_full()
-            && last.version == policies.version
+            && last.content == policies.content
             && counts_at(Some(last.from), last.until, now)
             && let Some(identity) = last.identity.upgrade()
         {
@@ -129,7 +134,7 @@ impl Principal {
         let instants = self.assignments.iter().flat_map(|a| [a.valid_from, a.expires_at]);
         let instants = instants.chain(self.groups.iter().flat_map(|g| [g.valid_from, g.expires_at]));
         let last = Arc::new(Last {
-            version: policies.version,
+            content: policies.content,
             from: now,
             until: instants.flatten().filter(|instant| *instant > now).min(),
             identity: Arc::downgrade(&identity),

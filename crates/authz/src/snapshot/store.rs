@@ -1,15 +1,18 @@
 //! All SQL that decisions need.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use base::Timestamp;
 use base::id::{PrincipalId, RoleId, TenantId};
 use policy::{Document, Expression, Input, Policy, RoleInput, Snapshot, Stored};
 use store::{FromRow, Row, Rx, Sql};
 
+use super::follow::Named;
 use super::links;
-use super::{Assignment, GroupMembership, Principal, Profile, TenantPolicies};
+use super::tags::MayHaveTags;
+use super::{Assignment, GroupMembership, Principal, Profile, ResourceTags, TenantPolicies};
 use crate::principals::PrincipalKind;
 use crate::{Error, Result, action, principals};
 
@@ -85,12 +88,81 @@ pub(super) async fn load_versions(rx: &mut Rx) -> Result<Vec<(String, i64)>> {
     Ok(rows.into_iter().map(|row| (row.0, row.1)).collect())
 }
 
+pub(super) async fn load_versions_of(rx: &mut Rx, scopes: &BTreeSet<&str>) -> Result<Vec<(String, i64)>> {
+    let sql = Sql::new("SELECT tenant_id, version FROM policy_versions WHERE tenant_id IN ");
+    let rows: Vec<VersionRow> = rx.all(sql.list(scopes.iter().copied())).await?;
+    Ok(rows.into_iter().map(|row| (row.0, row.1)).collect())
+}
+
+/// The version of a tenant; 0 where nothing was ever changed.
+pub(super) async fn load_version(rx: &mut Rx, tenant: &TenantId) -> Result<i64> {
+    let sql = Sql::new("SELECT version FROM policy_versions WHERE tenant_id = $1").bind(tenant);
+    Ok(rx.optional(sql).await?.unwrap_or(0))
+}
+
+/// Policies by id, and whether one of them is linked to resources.
+pub(super) struct Policies {
+    pub(super) policies: HashMap<String, Policy>,
+    pub(super) has_resources: bool,
+}
+
+/// Loads and compiles some policies, as far as they are there.
+pub(super) async fn load_policies(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    ids: &BTreeSet<String>,
+) -> Result<Policies> {
+    let sql = Sql::new("SELECT id, name, priority, expression, document FROM policies WHERE tenant_id = ");
+    let sql = sql.value(tenant).push(" AND id IN ").list(ids.iter().map(String::as_str));
+    let rows: Vec<PolicyRow> = rx.all(sql).await?;
+    let mut links = links::load_some(rx, tenant, ids).await?;
+    let mut policies = HashMap::new();
+    for row in rows {
+        let linked = links.by_policy.remove(&row.id).unwrap_or_default();
+        policies.insert(row.id.clone(), compile_policy(row, linked)?);
+    }
+    Ok(Policies { policies, has_resources: links.has_resources })
+}
+
+/// Loads some roles with what they carry, as far as they are there.
+pub(super) async fn load_roles(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    ids: &BTreeSet<String>,
+) -> Result<HashMap<String, RoleInput>> {
+    let sql = Sql::new("SELECT id, name, parent_id, permissions FROM roles WHERE tenant_id = ");
+    let sql = sql.value(tenant).push(" AND id IN ").list(ids.iter().map(String::as_str));
+    let roles: Vec<RoleRow> = rx.all(sql).await?;
+    let sql = Sql::new("SELECT role_id, policy_id FROM role_policies WHERE tenant_id = ").value(tenant);
+    let attached: Vec<Attachment> =
+        rx.all(sql.push(" AND role_id IN ").list(ids.iter().map(String::as_str))).await?;
+    let mut by_role: HashMap<RoleId, Vec<String>> = HashMap::new();
+    for Attachment { role_id, policy_id } in attached {
+        by_role.entry(role_id).or_default().push(policy_id);
+    }
+    let roles = roles.into_iter().map(|role| {
+        let policies = by_role.remove(&role.id).unwrap_or_default();
+        (role.id.to_string(), role_input(tenant, role, policies))
+    });
+    Ok(roles.collect())
+}
+
+fn role_input(tenant: &TenantId, role: RoleRow, policies: Vec<String>) -> RoleInput {
+    let codes = role.permissions.iter().filter_map(|code| action::find_code(code));
+    RoleInput {
+        policies,
+        permissions: codes
+            .map(|code| Policy::permission(code.code, code.statements(tenant.as_str())))
+            .collect(),
+        id: role.id.to_string(),
+        name: role.name,
+        parent: role.parent_id.map(|id| id.to_string()),
+    }
+}
+
 /// Loads and compiles a tenant's policies. The version is read first: what is loaded is at least that new.
 pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<TenantPolicies> {
-    let version: Option<i64> = rx
-        .optional(Sql::new("SELECT version FROM policy_versions WHERE tenant_id = $1").bind(tenant))
-        .await?;
-    let version = version.unwrap_or(0);
+    let version = load_version(rx, tenant).await?;
     let roles: Vec<RoleRow> = rx
         .all(
             Sql::new("SELECT id, name, parent_id, permissions FROM roles WHERE tenant_id = $1 ORDER BY id")
@@ -120,22 +192,57 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
     }
     input.roles = roles
         .into_iter()
-        .map(|role| RoleInput {
-            policies: by_role.remove(&role.id).unwrap_or_default(),
-            permissions: role
-                .permissions
-                .iter()
-                .filter_map(|code| action::find_code(code))
-                .map(|code| Policy::permission(code.code, code.statements(tenant.as_str())))
-                .collect(),
-            id: role.id.to_string(),
-            name: role.name,
-            parent: role.parent_id.map(|id| id.to_string()),
+        .map(|role| {
+            let policies = by_role.remove(&role.id).unwrap_or_default();
+            role_input(tenant, role, policies)
         })
         .collect();
+    let tagged = list_tagged(rx, tenant, None).await?;
     let policies =
         Snapshot::compile(version, input).map_err(|e| super::broken(&format!("tenant {tenant}"), &e))?;
-    Ok(TenantPolicies { version, policies })
+    Ok(TenantPolicies {
+        version,
+        content: version,
+        policies,
+        has_tree: links.has_resources,
+        may_have_tags: MayHaveTags::of(&tagged),
+        named: Named::since(version),
+    })
+}
+
+/// The names of resources that have tags; of some resources only, where they are given.
+pub(super) async fn list_tagged(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    names: Option<&BTreeSet<String>>,
+) -> Result<Vec<String>> {
+    let sql = Sql::new("SELECT name FROM resources WHERE tags <> '{}' AND tenant_id = ").value(tenant);
+    let sql = match names {
+        Some(names) => sql.push(" AND name IN ").list(names.iter().map(String::as_str)),
+        None => sql,
+    };
+    Ok(rx.all(sql).await?)
+}
+
+/// The tags of a resource; none where it is not registered.
+pub(super) async fn load_tags(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    resource: &str,
+    version: i64,
+) -> Result<ResourceTags> {
+    let sql = Sql::new("SELECT tags FROM resources WHERE tenant_id = $1 AND name = $2");
+    let found: Option<TagsRow> = rx.optional(sql.bind(tenant).bind(resource)).await?;
+    let tags = found.map(|TagsRow(tags)| read_tags(&tags)).unwrap_or_default();
+    Ok(ResourceTags { version: AtomicI64::new(version), tags })
+}
+
+struct TagsRow(serde_json::Value);
+
+impl FromRow for TagsRow {
+    fn from_row(row: &Row) -> store::Result<Self> {
+        Ok(Self(row.get("tags")?))
+    }
 }
 
 /// INVARIANT: only documents and expressions that parsed are stored; one that does not parse denies all.
@@ -200,7 +307,7 @@ pub(super) async fn load_principal(
     let principals::PrincipalRow { kind, active, registration, .. } = known;
     let profile = load_profile(rx, tenant, id, kind).await?;
     Ok(Some(Principal {
-        version,
+        version: AtomicI64::new(version),
         tenant: tenant.clone(),
         kind,
         active,
@@ -231,8 +338,13 @@ async fn load_profile(
         }
     };
     let Some(ProfileRow { name, attributes }) = row else { return Ok(Profile::default()) };
+    let key = match kind {
+        PrincipalKind::User => base::text::name_key(&name),
+        PrincipalKind::Client => name.clone(),
+    };
     Ok(Profile {
         name: name.into(),
+        key: key.into(),
         arn: format!("arn:signet:iam::{tenant}:{}/{id}", kind.as_str()).into(),
         id: id.as_str().into(),
         tags: attributes.as_ref().map(read_tags).unwrap_or_default(),

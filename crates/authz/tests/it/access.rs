@@ -266,12 +266,12 @@ async fn a_question_that_is_none_is_a_bad_request() {
             assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
         }
         let one = question("Alice", "read", "plan");
-        let many = json!({ "evaluations": vec![one.clone(); 101] });
+        let many = json!({ "evaluations": vec![one.clone(); 1_001] });
         let (status, body) = post(&cx, "/access/v1/evaluations", &many).await;
         assert_eq!((status, &body["code"]), (StatusCode::BAD_REQUEST, &json!("too_many")));
-        let most = json!({ "evaluations": vec![one.clone(); 100] });
+        let most = json!({ "evaluations": vec![one.clone(); 1_000] });
         let (status, body) = post(&cx, "/access/v1/evaluations", &most).await;
-        assert_eq!((status, body["evaluations"].as_array().unwrap().len()), (StatusCode::OK, 100));
+        assert_eq!((status, body["evaluations"].as_array().unwrap().len()), (StatusCode::OK, 1_000));
         let odd = json!({ "evaluations": [one], "options": { "evaluations_semantic": "maybe" } });
         assert_eq!(post(&cx, "/access/v1/evaluations", &odd).await.0, StatusCode::BAD_REQUEST);
         let request = Request::post("/access/v1/evaluation").body("{}".into()).unwrap();

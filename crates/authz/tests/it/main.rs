@@ -3,6 +3,7 @@
 
 mod access;
 mod escalation;
+mod follow;
 mod guards;
 mod idempotency;
 mod links;

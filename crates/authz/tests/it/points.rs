@@ -6,10 +6,11 @@ use std::sync::Arc;
 use authz::access::{Answer, Question, QuestionRates, Rate, Semantic, Subject, Uncovered, evaluate};
 use authz::cx::RequestContext;
 use authz::roles::Window;
-use authz::{Actor, Core, Cx, Error, Place};
+use authz::{Action, Actor, Change, Core, Cx, Error, Place, Target};
 use base::SeededRandom;
 use base::id::{ClientId, UserId};
 use serde_json::json;
+use store::Sql;
 
 use crate::world::{NOON, World};
 
@@ -220,5 +221,76 @@ async fn whoever_asks_too_much_waits_and_each_refusal_is_counted() {
         let mut counts: Vec<i64> = events.iter().map(|event| event.count).collect();
         counts.sort_unstable();
         assert_eq!(counts, [1, 3]);
+    }
+}
+
+#[tokio::test]
+async fn a_name_finds_whoever_has_it_now() {
+    for scene in Scene::both().await {
+        scene.world.register(&scene.orders, Some(json!({ "actions": ["*"], "resources": ["*"] }))).await;
+        let question = [alice("document:read", "document:plan")];
+        assert!(scene.ask(&question).await.unwrap()[0].decision);
+        assert!(scene.ask(&question).await.unwrap()[0].decision, "from memory");
+        let (cx, permit) = scene.world.boot(&scene.world.acme);
+        let mut tx = cx.write(&permit).await.unwrap();
+        let rename = Sql::new("UPDATE users SET username = 'Alicia', username_key = 'alicia' WHERE id = $1");
+        tx.execute(rename.bind(&scene.alice)).await.unwrap();
+        tx.decisions_change(&permit, Change::Principal(&scene.alice.cast()));
+        tx.commit_housekeeping().await.unwrap();
+
+        assert!(!scene.ask(&question).await.unwrap()[0].decision, "nobody has the name");
+        let other = scene.world.user(&scene.world.acme, "alice", None).await;
+        let reader = scene.world.role(&scene.world.acme, "READER").await;
+        scene.world.assign(&other, &reader, Window::ALWAYS).await;
+        assert!(scene.ask(&question).await.unwrap()[0].decision, "another person has it");
+        let renamed = about("user", "ALICIA", "document:read", "document:plan");
+        assert!(scene.ask(&[renamed]).await.unwrap()[0].decision);
+    }
+}
+
+#[tokio::test]
+async fn answers_say_since_when_the_database_is_away_and_end_when_that_is_too_long() {
+    for scene in Scene::both().await {
+        scene.world.register(&scene.orders, Some(json!({ "actions": ["*"], "resources": ["*"] }))).await;
+        let question = [alice("document:read", "document:plan"), alice("payroll:read", "document:plan")];
+        let core = &scene.world.core;
+        core.watch_freshness(60);
+        assert_eq!(scene.ask(&question).await.unwrap()[0].stale_since, None);
+
+        // Nobody looks, as if the database did not answer.
+        scene.world.clock.advance_seconds(60);
+        let stale = scene.ask(&question).await.unwrap();
+        scene.world.clock.advance_seconds(10);
+        let refused = scene.ask(&question).await.unwrap_err();
+        let cx = scene.world.cx_of(&scene.world.acme, &scene.alice, "Alice");
+        let own = cx.may(Action::UserReadSelf, &Target::own_user()).await.unwrap_err();
+        core.refresh().await.unwrap();
+
+        assert_eq!((stale[0].decision, stale[0].stale_since), (true, Some(NOON)));
+        assert_eq!((stale[1].decision, stale[1].stale_since), (false, Some(NOON)));
+        assert!(matches!(refused, Error::Outdated { since } if since == NOON), "{refused:?}");
+        assert!(matches!(own, Error::Outdated { .. }), "{own:?}");
+        assert_eq!(scene.ask(&question).await.unwrap()[0].stale_since, None);
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_questions_are_answered_by_one_version() {
+    for scene in Scene::both().await {
+        scene.world.register(&scene.orders, Some(json!({ "actions": ["*"], "resources": ["*"] }))).await;
+        let questions: Vec<Question> = (0..1_000)
+            .map(|n| match n % 3 {
+                0 => alice("document:read", "document:plan"),
+                1 => about("user", scene.alice.as_str(), "payroll:read", "document:plan"),
+                _ => about("user", &format!("nobody{n}"), "document:read", "document:plan"),
+            })
+            .collect();
+
+        let answers = scene.ask(&questions).await.unwrap();
+
+        assert_eq!(answers.len(), 1_000);
+        for (n, answer) in answers.iter().enumerate() {
+            assert_eq!(answer.decision, n % 3 == 0, "{n}");
+        }
     }
 }

@@ -33,7 +33,8 @@ async fn jobs_go_a_week_after_they_were_done_and_a_month_after_they_were_given_u
         job(&world, "waiting", None, store::outbox::ATTEMPTS_MAX - 1).await;
 
         world.clock.advance_seconds(6 * 86_400);
-        assert_eq!(Swept::total(&world.core.sweep_own().await.unwrap()), 0);
+        world.core.sweep_own().await.unwrap();
+        assert_eq!(left(&world).await, ["dead", "done", "waiting"]);
         world.clock.advance_seconds(2 * 86_400);
         world.core.sweep_own().await.unwrap();
         assert_eq!(left(&world).await, ["dead", "waiting"]);
@@ -42,6 +43,27 @@ async fn jobs_go_a_week_after_they_were_done_and_a_month_after_they_were_given_u
 
         assert_eq!(left(&world).await, ["waiting"]);
         assert!(swept.contains(&Swept { kind: "outbox_dead", rows: 1 }), "{swept:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_goes_after_a_quarter_of_an_hour_and_whoever_follows_reads_all() {
+    for world in World::both().await {
+        let alice = world.user(&world.acme, "alice", Some("SUPER_ADMIN")).await;
+        let resource = format!("arn:signet:iam::{}:user/x", world.acme.id);
+        assert!(world.decides(&alice, "user:read", &resource).await);
+        // The database's own clock says when, and this one is ahead of it.
+        let swept = world.core.sweep_own().await.unwrap();
+        let rows = swept.iter().find(|swept| swept.kind == "policy_changes").unwrap().rows;
+        let (cx, permit) = world.boot(&world.acme);
+        let mut tx = cx.write(&permit).await.unwrap();
+        authz::principals::set_active_in(&mut tx, &permit, &alice.cast(), false).await.unwrap();
+        tx.commit_housekeeping().await.unwrap();
+
+        world.core.sweep_own().await.unwrap();
+
+        assert!(rows > 0);
+        assert!(!world.decides(&alice, "user:read", &resource).await);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::world::{HASH, World};
 
 const DAY: i64 = 86_400;
 /// Tables that keep rows of a tenant that is gone.
-const KEPT: [&str; 3] = ["audit_logs", "policy_versions", "tenant_tombstones"];
+const KEPT: [&str; 4] = ["audit_logs", "policy_changes", "policy_versions", "tenant_tombstones"];
 
 fn path(world: &World) -> String {
     format!("/api/v1/tenants/{}", world.acme.id)

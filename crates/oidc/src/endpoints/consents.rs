@@ -3,7 +3,7 @@
 mod store;
 
 use askama::Template;
-use authz::{Action, Actor, Cx, Event, Permit, Purpose, Target, TenantRef, Tx};
+use authz::{Action, Actor, Change, Cx, Event, Permit, Purpose, Target, TenantRef, Tx};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -90,7 +90,7 @@ async fn withdraw_with(cx: &Cx, permit: &Permit, user: &UserId, client: &ClientI
         permit,
         Event::done("consent.withdrawn", name).details(serde_json::json!({ "grants_revoked": revoked })),
     );
-    tx.decisions_change(permit);
+    tx.decisions_change(permit, Change::Nothing);
     tx.commit().await?;
     Ok(())
 }

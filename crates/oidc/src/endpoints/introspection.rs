@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use authz::{Cx, Event, Purpose, Target};
+use authz::{Change, Cx, Event, Purpose, Target};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base::Timestamp;
@@ -197,7 +197,7 @@ impl Service {
                 if store::revoke_token(&mut tx, &tenant, &known.found.id).await? {
                     let name = Target::member(&known.found.id).name(Some(tenant.as_str()));
                     tx.record(&permit, Event::done("token.revoked", name));
-                    tx.decisions_change(&permit);
+                    tx.decisions_change(&permit, Change::Nothing);
                     tx.commit().await?;
                 }
             }

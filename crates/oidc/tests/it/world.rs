@@ -160,7 +160,7 @@ impl World {
         let mut tx = cx.write(&permit).await.unwrap();
         tx.execute(sql).await.unwrap();
         tx.record(&permit, Event::done("test.arranged", "test"));
-        tx.decisions_change(&permit);
+        tx.decisions_change(&permit, authz::Change::All);
         tx.commit().await.unwrap();
     }
 

@@ -353,7 +353,7 @@ impl Snapshot {
         let mut names = [resource; RESOURCE_DEPTH_MAX];
         let mut length = 1;
         let mut last = resource;
-        if !self.parents.is_empty() {
+        if self.parents.len() > 0 {
             for place in names.iter_mut().skip(1) {
                 let Some(parent) = self.parents.get(last) else { break };
                 last = parent;

@@ -44,6 +44,14 @@ impl Edit {
         self.next.roles.remove(id);
     }
 
+    /// Says what a resource lies in; none is nothing.
+    pub fn put_parent(&mut self, resource: &str, parent: Option<&str>) {
+        match parent {
+            Some(parent) => self.next.parents.insert(resource.into(), parent.into()),
+            None => self.next.parents.remove(resource),
+        }
+    }
+
     /// Replaces what the tenant imposes on its own principals.
     pub fn put_tenant_guardrail(&mut self, policies: Option<Vec<Policy>>) {
         let table = |policies: Vec<Policy>| Arc::new(Table::of_policies(policies.into_iter().map(Arc::new)));

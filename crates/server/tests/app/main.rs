@@ -19,6 +19,7 @@ mod database;
 mod harness;
 mod idempotency;
 mod maintenance;
+mod nodes;
 mod relying_parties;
 mod schema_fuzz;
 mod tenants;

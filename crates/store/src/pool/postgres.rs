@@ -225,6 +225,12 @@ impl Lease {
         self.simple("BEGIN").await
     }
 
+    /// Begins to read what is there at one instant.
+    pub(crate) async fn begin_snapshot(&mut self) -> Result<()> {
+        self.in_transaction = true;
+        self.simple("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+    }
+
     /// Commits. After an error nothing of the transaction stands.
     pub(crate) async fn commit(&mut self) -> Result<()> {
         self.simple("COMMIT").await?;

@@ -84,7 +84,7 @@ static STEPS: &[Step] = steps! {
 };
 
 /// Every table that a purge empties of a tenant. Those with a tenant that it leaves are `audit_logs`,
-/// `policy_versions` and `tenant_tombstones`.
+/// `policy_changes` (for minutes), `policy_versions` and `tenant_tombstones`.
 pub static TABLES: std::sync::LazyLock<Vec<&'static str>> =
     std::sync::LazyLock::new(|| STEPS.iter().map(|step| step.table).collect());
 
