@@ -69,6 +69,7 @@ actions! {
     PolicyRead "policy:read" Tenant "policy" "reads and lists policies";
     PolicyUpdate "policy:update" Tenant "policy" "changes policies and where they are attached";
     PolicyDelete "policy:delete" Tenant "policy" "deletes policies";
+    PolicySetPriority "policy:set_priority" Tenant "policy" "changes what policies say at a priority other than 0";
     PolicyGrantAny "policy:grant_any" Tenant "*" "grants access that the caller does not have";
     PermissionCreate "permission:create" Tenant "permission" "creates permissions of the tenant's own";
     PermissionRead "permission:read" Tenant "permission" "reads and lists permissions";
@@ -187,7 +188,7 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
         "Change roles, policies and permissions, and grant any access within the tenant",
         &[
             (&[Action::RoleUpdate], "role"),
-            (&[Action::PolicyUpdate], "policy"),
+            (&[Action::PolicyUpdate, Action::PolicySetPriority], "policy"),
             (&[Action::PermissionUpdate], "permission"),
             (&[Action::PolicyGrantAny], "*"),
         ],

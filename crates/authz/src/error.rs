@@ -73,6 +73,9 @@ pub enum Error {
     /// A policy document is wrong: every mistake with its place.
     #[error("the policy document has {} mistakes", .0.len())]
     Document(Vec<policy::ParseError>),
+    /// A policy's expression is wrong: every mistake with its line and column.
+    #[error("the expression has {} mistakes", .0.len())]
+    Expression(Vec<policy::ParseError>),
     /// The thing was changed since it was read.
     #[error("changed since it was read")]
     Stale,
@@ -200,6 +203,16 @@ impl From<Error> for Problem {
                 errors.iter().fold(Self::new(Kind::Invalid, "invalid_policy", text), |problem, error| {
                     let detail = format!("found {}, expected {}", error.found, error.expected);
                     problem.field(format!("/document{}", error.path), "invalid_policy", detail)
+                })
+            }
+            Error::Expression(errors) => {
+                errors.iter().fold(Self::new(Kind::Invalid, "invalid_expression", text), |problem, error| {
+                    let place = match error.path.as_str() {
+                        "" => String::new(),
+                        path => format!("at {path}: "),
+                    };
+                    let detail = format!("{place}found {}, expected {}", error.found, error.expected);
+                    problem.field("/expression", "invalid_expression", detail)
                 })
             }
             Error::Stale => Self::new(

@@ -1,24 +1,27 @@
 //! Policies: named documents that roles carry, and what they are linked to.
 //!
-//! INVARIANT: only documents that parse are stored, in their canonical form. What a policy may say beyond its
-//! document is said by links ([`links`]): nothing is stored that decisions do not read. Every verb that ends in `_in`
-//! records exactly one event and marks that decisions change; all of them need `policy:grant_any`, because
-//! a document can say anything.
+//! INVARIANT: only documents and expressions that parse are stored, documents in their canonical form. What a
+//! policy may say beyond its document is said by links ([`links`]): nothing is stored that decisions do not read.
+//! Every verb that ends in `_in` records exactly one event and marks that decisions change; all of them need
+//! `policy:grant_any`, because a document can say anything, and where a priority other than 0 is or was in force
+//! `policy:set_priority` too ([`priority`]).
 
 pub(crate) mod http;
 pub mod links;
+mod priority;
 mod store;
 mod verbs;
 
 use base::id::{PolicyId, TenantId};
 use base::query::{Direction, SortKey};
 use base::{Timestamp, text};
-use policy::{Document, Effect, ParseError};
+use policy::{Document, Effect, Expression, ParseError};
 use serde_json::{Value, json};
 
 use crate::escalation::check_grant_any;
 use crate::roles::check_texts;
 use crate::{Change, Cx, Error, Event, Permit, Result, Rx, Target, Tx};
+use priority::{check_may_set, check_priority};
 
 pub use verbs::{create_policy, delete_policy, load_policy, page_policies, update_policy};
 
@@ -40,6 +43,10 @@ pub struct Policy {
     pub document: Option<Value>,
     /// What its links do where they do not say it themselves.
     pub effect: Effect,
+    /// 0 to [`policy::policy::PRIORITY_MAX`]: the highest level at which anything applies decides.
+    pub priority: i64,
+    /// What guards all that the policy says, in CEL.
+    pub expression: Option<String>,
     /// Counts its changes.
     pub version: i64,
     /// When it was made.
@@ -59,9 +66,27 @@ pub struct NewPolicy {
     pub document: Option<Value>,
     /// What its links do where they do not say it themselves.
     pub effect: Effect,
+    /// 0 to [`policy::policy::PRIORITY_MAX`].
+    pub priority: i64,
+    /// What guards all that the policy says, in CEL.
+    pub expression: Option<String>,
 }
 
-/// A change of a policy; what is none stays. In `description` the inner none removes.
+impl NewPolicy {
+    /// A policy of this name that says nothing yet, at priority 0.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            description: None,
+            document: None,
+            effect: Effect::Allow,
+            priority: 0,
+            expression: None,
+        }
+    }
+}
+
+/// A change of a policy; what is none stays. In `description` and `expression` the inner none removes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PolicyChange {
     /// Another name.
@@ -72,17 +97,26 @@ pub struct PolicyChange {
     pub document: Option<Value>,
     /// Another effect.
     pub effect: Option<Effect>,
+    /// Another priority.
+    pub priority: Option<i64>,
+    /// Another expression.
+    pub expression: Option<Option<String>>,
 }
 
 /// Makes a policy in the permit's tenant. It grants nothing until a role carries it.
 ///
-/// Fails with [`Error::Document`], [`Error::Taken`], [`Error::LimitReached`], [`Error::Invalid`] and
-/// [`Error::Escalation`].
+/// Fails with [`Error::Document`], [`Error::Expression`], [`Error::Taken`], [`Error::LimitReached`],
+/// [`Error::Invalid`], [`Error::Escalation`], and with [`Error::Denied`] for a priority that the caller may not set.
 pub async fn create_policy_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewPolicy) -> Result<Policy> {
     let tenant = permit.own_tenant()?.clone();
     check_grant_any(cx, permit, "making a policy").await?;
     check_texts(Some(&new.name), new.description.as_deref())?;
+    check_priority(new.priority)?;
     let document = new.document.map(|document| check_document(&document, &tenant)).transpose()?;
+    new.expression.as_deref().map(check_expression).transpose()?;
+    if new.priority != 0 {
+        check_may_set(cx, permit, &Target::all("policy")).await?;
+    }
     if store::count(tx, &tenant).await? >= POLICIES_MAX {
         return Err(Error::LimitReached(format!("a tenant has at most {POLICIES_MAX} policies")));
     }
@@ -93,6 +127,8 @@ pub async fn create_policy_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewPol
         description: new.description,
         document,
         effect: new.effect,
+        priority: new.priority,
+        expression: new.expression,
         version: 1,
         created_at: now,
         updated_at: now,
@@ -121,7 +157,23 @@ pub async fn update_policy_in(
     if version.is_some_and(|read| read != policy.version) {
         return Err(Error::Stale);
     }
-    let before = policy.version;
+    let before = policy.clone();
+    apply(&mut policy, change, &tenant)?;
+    if outranks_differently(&before, &policy) {
+        check_may_set(cx, permit, &Target::member(id)).await?;
+    }
+    policy.version = before.version + 1;
+    policy.updated_at = cx.now();
+    let touched = store::update(tx, &tenant, &policy, before.version).await;
+    if touched.map_err(|e| refused(e, &policy.name))? == 0 {
+        return Err(Error::Stale);
+    }
+    record(tx, permit, "policy.updated", &policy, &tenant);
+    Ok(policy)
+}
+
+/// Makes a policy what the change says.
+fn apply(policy: &mut Policy, change: PolicyChange, tenant: &TenantId) -> Result<()> {
     if let Some(name) = change.name {
         policy.name = name;
     }
@@ -129,19 +181,27 @@ pub async fn update_policy_in(
         policy.description = description;
     }
     if let Some(document) = change.document {
-        policy.document = Some(check_document(&document, &tenant)?);
+        policy.document = Some(check_document(&document, tenant)?);
     }
     if let Some(effect) = change.effect {
         policy.effect = effect;
     }
-    policy.version = before + 1;
-    policy.updated_at = cx.now();
-    let touched = store::update(tx, &tenant, &policy, before).await;
-    if touched.map_err(|e| refused(e, &policy.name))? == 0 {
-        return Err(Error::Stale);
+    if let Some(priority) = change.priority {
+        check_priority(priority)?;
+        policy.priority = priority;
     }
-    record(tx, permit, "policy.updated", &policy, &tenant);
-    Ok(policy)
+    if let Some(expression) = change.expression {
+        expression.as_deref().map(check_expression).transpose()?;
+        policy.expression = expression;
+    }
+    Ok(())
+}
+
+/// Whether a change is one of what is said at a priority other than 0: of the priority, or of all else that
+/// decisions read while there is one.
+fn outranks_differently(before: &Policy, after: &Policy) -> bool {
+    let says = |policy: &Policy| (policy.document.clone(), policy.effect, policy.expression.clone());
+    before.priority != after.priority || (after.priority != 0 && says(before) != says(after))
 }
 
 /// Removes a policy that no role carries.
@@ -198,6 +258,11 @@ pub fn check_document(document: &Value, tenant: &TenantId) -> Result<Value> {
     if errors.is_empty() { Ok(parsed.to_value()) } else { Err(Error::Document(errors)) }
 }
 
+/// Holds an expression to its grammar and types. Fails with [`Error::Expression`], which names every mistake.
+pub fn check_expression(text: &str) -> Result<()> {
+    Expression::parse(text).map(drop).map_err(Error::Expression)
+}
+
 /// Says whether a pattern of Signet's own form names a tenant literally that is not this one.
 fn states_foreign_tenant(pattern: &str, tenant: &TenantId) -> bool {
     let Some(rest) = pattern.strip_prefix("arn:signet:") else { return false };
@@ -209,7 +274,7 @@ fn record(tx: &mut Tx, permit: &Permit, action: &'static str, policy: &Policy, t
     let name = Target::member(&policy.id).name(Some(tenant.as_str()));
     let details = json!({
         "name": policy.name, "version": policy.version, "document": policy.document,
-        "effect": word(policy.effect),
+        "effect": word(policy.effect), "priority": policy.priority, "expression": policy.expression,
     });
     tx.record(permit, Event::done(action, name).details(details));
     tx.decisions_change(permit, Change::Policy(&policy.id));

@@ -134,6 +134,9 @@ struct PolicyOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     document: Option<&'a Value>,
     effect: &'static str,
+    priority: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expression: Option<&'a str>,
     permissions: Vec<LinkOut<'a>>,
     global_permissions: Vec<&'a str>,
     resources: Vec<&'a str>,
@@ -292,6 +295,8 @@ fn policy_out<'a>(state: &'a State, policy: &'a authz::policies::Policy) -> Poli
         description: policy.description.as_deref(),
         document: policy.document.as_ref(),
         effect: effect_word(policy.effect),
+        priority: policy.priority,
+        expression: policy.expression.as_deref(),
         permissions: permissions.collect(),
         global_permissions: links.map(|links| names(&links.globals)).unwrap_or_default(),
         resources: links.map(|links| names(&links.resources)).unwrap_or_default(),

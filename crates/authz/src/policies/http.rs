@@ -76,6 +76,11 @@ struct PolicyBody {
     document: Option<Value>,
     /// What its links do where they do not say it themselves.
     effect: EffectWord,
+    /// 0 to 1000: of all that applies, the highest level decides, and there a deny wins.
+    #[schema(minimum = 0, maximum = 1000)]
+    priority: i64,
+    /// What guards all that the policy says, in CEL: it says nothing unless this is true.
+    expression: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -90,6 +95,8 @@ impl From<Policy> for PolicyBody {
             description: policy.description,
             document: policy.document,
             effect: policy.effect.into(),
+            priority: policy.priority,
+            expression: policy.expression,
             created_at: policy.created_at,
             updated_at: policy.updated_at,
         }
@@ -114,6 +121,12 @@ struct NewPolicyBody {
     document: Option<Value>,
     /// What its links do where they do not say it themselves; `allow` where absent.
     effect: Option<EffectWord>,
+    /// 0 to 1000; 0 where absent. Any other needs `policy:set_priority`.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1000)]
+    priority: i64,
+    /// A condition in CEL on all that the policy says; at most 4 KiB.
+    expression: Option<String>,
 }
 
 /// A merge patch (RFC 7396) over a policy, except that `document` is replaced as a whole.
@@ -133,6 +146,12 @@ struct PolicyPatch {
     #[serde(default)]
     #[schema(value_type = Option<EffectWord>)]
     effect: Field<EffectWord>,
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1000)]
+    priority: Field<i64>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    expression: Field<String>,
 }
 
 /// What a policy is linked to.
@@ -215,6 +234,7 @@ const LIST: List = List {
         Attribute::filtered("id", Values::Text),
         Attribute::filtered("description", Values::Text),
         Attribute::filtered("effect", EFFECT),
+        Attribute::both("priority", Values::Int),
     ],
     order: &super::ORDER,
 };
@@ -242,7 +262,7 @@ const RESOURCE_LINKS: List = List { name: "policy resources", attributes: LINKED
 
 /// Lists policies, by name unless `sort` says otherwise; `q` matches the beginning of names in any case.
 ///
-/// `sort` and `filter` take `name`, `created_at` and `updated_at`; `filter` also `id`, `description` and
+/// `sort` and `filter` take `name`, `priority`, `created_at` and `updated_at`; `filter` also `id`, `description` and
 /// `effect`.
 #[utoipa::path(get, path = "/api/v1/policies", tag = "policies", operation_id = "list_policies",
     params(ListParams, Search),
@@ -257,6 +277,8 @@ async fn list(State(service): State<Service>, cx: Cx, query: ListQuery<Search>) 
 }
 
 /// Makes a policy. It permits nothing until a role carries it.
+///
+/// A priority other than 0 needs `policy:set_priority` as well.
 #[utoipa::path(post, path = "/api/v1/policies", tag = "policies", operation_id = "create_policy",
     request_body = NewPolicyBody,
     responses((status = 201, description = "Made", body = PolicyBody), WriteProblems))]
@@ -266,6 +288,8 @@ async fn create(cx: Cx, Json(body): Json<NewPolicyBody>) -> Result<Response, Fai
         description: body.description,
         document: body.document,
         effect: body.effect.map_or(Effect::Allow, Effect::from),
+        priority: body.priority,
+        expression: body.expression,
     };
     let policy = super::create_policy(&cx, new).await?;
     Ok(created(&cx, &format!("policies/{}", policy.id), tagged(policy)))
@@ -279,6 +303,8 @@ async fn read(cx: Cx, Path(path): Path<PolicyPath>) -> Result<Tagged<PolicyBody>
 }
 
 /// Changes a policy for all roles that carry it.
+///
+/// A change of the priority, and of what a policy says at one other than 0, needs `policy:set_priority` as well.
 #[utoipa::path(patch, path = "/api/v1/policies/{policy_id}", tag = "policies", operation_id = "update_policy",
     params(PolicyPath, ("If-Match" = String, Header, description = "The `ETag` of what was read")),
     request_body(content = PolicyPatch, content_type = "application/merge-patch+json"),
@@ -294,6 +320,8 @@ async fn update(
         description: optional(patch.description),
         document: patch.document.required("/document")?,
         effect: patch.effect.required("/effect")?.map(Effect::from),
+        priority: patch.priority.required("/priority")?,
+        expression: optional(patch.expression),
     };
     Ok(tagged(super::update_policy(&cx, &path.policy_id, &if_match, change).await?))
 }

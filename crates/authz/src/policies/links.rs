@@ -10,6 +10,7 @@ use base::id::{PermissionId, PolicyId, ResourceId, TenantId};
 use policy::Effect;
 use serde_json::{Value, json};
 
+use super::priority::check_may_set;
 use super::word;
 use crate::action::linked_actions;
 use crate::escalation::check_grant_any;
@@ -90,13 +91,14 @@ impl LinkKind {
 /// Links a policy, or changes the effect of a link that is there.
 ///
 /// Fails with [`Error::NotFound`] on a policy or on what it would be linked to, [`Error::Invalid`] with
-/// `no_effect` for a permission that does nothing in a tenant, [`Error::LimitReached`] and
-/// [`Error::Escalation`].
+/// `no_effect` for a permission that does nothing in a tenant, [`Error::LimitReached`], [`Error::Escalation`],
+/// and with [`Error::Denied`] for a policy at a priority that the caller may not set.
 pub async fn link_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &PolicyId, link: &Link) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
     check_grant_any(cx, permit, "linking a policy").await?;
-    if super::store::find(tx, &tenant, id).await?.is_none() {
-        return Err(Error::NotFound("policy"));
+    let policy = super::store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("policy"))?;
+    if policy.priority != 0 {
+        check_may_set(cx, permit, &Target::member(id)).await?;
     }
     let kind = link.kind();
     let name = store::name_of(tx, &tenant, kind, link.id()).await?.ok_or(Error::NotFound(kind.noun()))?;
@@ -117,10 +119,13 @@ pub async fn link_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &PolicyId, link:
 
 /// Takes a link from a policy. Taking the last resource from one that denies lets it deny in the whole tenant.
 ///
-/// Fails with [`Error::NotFound`] if it is not linked so, and [`Error::Escalation`].
+/// Fails with [`Error::NotFound`] if it is not linked so, and as [`link_in`] does for whoever may not.
 pub async fn unlink_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &PolicyId, link: &Link) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
     check_grant_any(cx, permit, "unlinking a policy").await?;
+    if super::store::find(tx, &tenant, id).await?.is_some_and(|policy| policy.priority != 0) {
+        check_may_set(cx, permit, &Target::member(id)).await?;
+    }
     let name = store::name_of(tx, &tenant, link.kind(), link.id()).await?.unwrap_or_default();
     if store::remove(tx, &tenant, id, link).await? == 0 {
         return Err(Error::NotFound("link"));

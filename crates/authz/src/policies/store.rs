@@ -15,6 +15,8 @@ impl FromRow for Policy {
             id: row.get("id")?,
             name: row.get("name")?,
             description: row.find("description")?,
+            priority: row.get("priority")?,
+            expression: row.find("expression")?,
             document: row.find("document")?,
             effect: effect_of(&effect)
                 .ok_or_else(|| StoreError::Shape { column: "effect".to_owned(), found: effect })?,
@@ -29,7 +31,8 @@ pub(super) async fn insert(tx: &mut Tx, tenant: &TenantId, policy: &Policy) -> R
     tx.execute(
         Sql::new(
             "INSERT INTO policies (id, tenant_id, name, name_key, description, document, version, created_at, \
-             updated_at, effect) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             updated_at, effect, priority, expression) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(&policy.id)
         .bind(tenant)
@@ -40,7 +43,9 @@ pub(super) async fn insert(tx: &mut Tx, tenant: &TenantId, policy: &Policy) -> R
         .bind(policy.version)
         .bind(policy.created_at)
         .bind(policy.updated_at)
-        .bind(word(policy.effect)),
+        .bind(word(policy.effect))
+        .bind(policy.priority)
+        .bind(policy.expression.as_deref()),
     )
     .await?;
     Ok(())
@@ -50,7 +55,7 @@ pub(super) async fn insert(tx: &mut Tx, tenant: &TenantId, policy: &Policy) -> R
 pub(super) async fn update(tx: &mut Tx, tenant: &TenantId, policy: &Policy, version: i64) -> Result<u64> {
     let sql = Sql::new(
         "UPDATE policies SET name = $1, name_key = $2, description = $3, document = $4, version = $5, \
-         updated_at = $6, effect = $10 WHERE tenant_id = $7 AND id = $8 AND version = $9",
+         updated_at = $6, effect = $10, priority = $11, expression = $12 WHERE tenant_id = $7 AND id = $8 AND version = $9",
     )
     .bind(&policy.name)
     .bind(name_key(&policy.name))
@@ -61,7 +66,9 @@ pub(super) async fn update(tx: &mut Tx, tenant: &TenantId, policy: &Policy, vers
     .bind(tenant)
     .bind(&policy.id)
     .bind(version)
-    .bind(word(policy.effect));
+    .bind(word(policy.effect))
+    .bind(policy.priority)
+    .bind(policy.expression.as_deref());
     Ok(tx.execute(sql).await?)
 }
 
@@ -80,8 +87,8 @@ pub(super) async fn count_uses(rx: &mut Rx, tenant: &TenantId, id: &PolicyId) ->
     Ok(rx.one(sql.bind(tenant).bind(id)).await?)
 }
 
-const SELECT: &str =
-    "SELECT id, name, name_key, description, document, effect, version, created_at, updated_at";
+const SELECT: &str = "SELECT id, name, name_key, description, document, effect, priority, expression, version, created_at, \
+     updated_at";
 
 fn select() -> Sql {
     Sql::new(SELECT).push(" FROM policies WHERE tenant_id = ")
@@ -105,6 +112,7 @@ pub(super) const COLUMNS: &[ListColumn] = &[
     ListColumn::of("name", "name_key", ScalarKind::Text),
     ListColumn::nullable("description", "description", ScalarKind::Text),
     ListColumn::of("effect", "effect", ScalarKind::Text),
+    ListColumn::of("priority", "priority", ScalarKind::Int),
     ListColumn::of("created_at", "created_at", ScalarKind::Time),
     ListColumn::of("updated_at", "updated_at", ScalarKind::Time),
 ];

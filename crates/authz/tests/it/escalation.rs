@@ -129,12 +129,7 @@ async fn h29_an_admin_can_make_or_change_nothing_that_says_what_is_permitted() {
             ),
             escalates(
                 attempt(&world, &cx, async |cx, tx, permit| {
-                    let new = NewPolicy {
-                        name: "mine".to_owned(),
-                        description: None,
-                        document: Some(all()),
-                        effect: policy::Effect::Allow,
-                    };
+                    let new = NewPolicy { document: Some(all()), ..NewPolicy::named("mine") };
                     policies::create_policy_in(cx, tx, permit, new).await.map(drop)
                 })
                 .await,

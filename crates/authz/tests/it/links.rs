@@ -13,7 +13,7 @@ use base::id::{PermissionId, PolicyId, ResourceId, UserId};
 use policy::Effect;
 use serde_json::json;
 
-use crate::world::{NOON, World, cx_of, new_role};
+use crate::world::{NOON, World, any_version, cx_of, new_role};
 
 fn code<T>(result: authz::Result<T>) -> String {
     match result {
@@ -50,12 +50,7 @@ impl Scene {
         let root = world.cx_of(&world.acme, &id, "root");
         let reader = world.user(&world.acme, "reader", None).await;
         let role = roles::create_role(&root, new_role("READER")).await.unwrap().id;
-        let new = NewPolicy {
-            name: "Reading".to_owned(),
-            description: None,
-            document: None,
-            effect: Effect::Allow,
-        };
+        let new = NewPolicy::named("Reading");
         let policy = policies::create_policy(&root, new).await.unwrap().id;
         roles::attach_policy(&root, &role, &policy).await.unwrap();
         world.assign(&reader, &role, Window::ALWAYS).await;
@@ -107,12 +102,6 @@ async fn resource(cx: &Cx, name: &str, parent: Option<&ResourceId>) -> authz::Re
     resources::create_resource(cx, new).await.map(|made| made.id)
 }
 
-async fn any_version() -> web::IfMatch {
-    use axum::extract::FromRequestParts;
-    let request = axum::http::Request::builder().header("if-match", "*").body(()).unwrap();
-    web::IfMatch::from_request_parts(&mut request.into_parts().0, &()).await.unwrap()
-}
-
 async fn move_to(cx: &Cx, id: &ResourceId, parent: Option<&ResourceId>) -> authz::Result<()> {
     let edit = ResourceEdit { parent_id: Some(parent.cloned()), ..ResourceEdit::default() };
     resources::update_resource(cx, id, &any_version().await, edit).await.map(drop)
@@ -152,12 +141,7 @@ async fn a_denying_link_wins_and_without_resources_holds_everywhere() {
         let both = Link::Permission(read.clone(), None);
         links::link(root, policy, &both).await.unwrap();
         links::link(root, policy, &Link::Resource(docs.clone())).await.unwrap();
-        let new = NewPolicy {
-            name: "Not this".to_owned(),
-            description: None,
-            document: None,
-            effect: Effect::Deny,
-        };
+        let new = NewPolicy { effect: Effect::Deny, ..NewPolicy::named("Not this") };
         let deny = policies::create_policy(root, new).await.unwrap().id;
         roles::attach_policy(root, role, &deny).await.unwrap();
         assert_eq!(scene.readable().await, "dpf--");

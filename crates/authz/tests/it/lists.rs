@@ -81,12 +81,7 @@ impl Scene {
             let new = NewGroup { name: (*name).to_owned(), description: description.clone() };
             made_groups.push(groups::create_group(&root, new).await.unwrap().id);
             let effect = if place % 2 == 0 { Effect::Allow } else { Effect::Deny };
-            let new = NewPolicy {
-                name: (*name).to_owned(),
-                description: description.clone(),
-                document: None,
-                effect,
-            };
+            let new = NewPolicy { description: description.clone(), effect, ..NewPolicy::named(*name) };
             made_policies.push(policies::create_policy(&root, new).await.unwrap().id);
             let global = format!("{}:act{place}", ["app", "App", "other"][place % 3]);
             made_globals.push(global::create(&platform, global, description.clone()).await.unwrap().id);

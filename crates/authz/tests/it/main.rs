@@ -11,6 +11,7 @@ mod lists;
 mod matrix;
 mod nouns;
 mod points;
+mod policies;
 mod queue;
 mod snapshots;
 mod sweep;

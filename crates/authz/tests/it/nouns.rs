@@ -21,12 +21,7 @@ fn document(effect: &str) -> Value {
 }
 
 fn new_policy(name: &str, document: Value) -> NewPolicy {
-    NewPolicy {
-        name: name.to_owned(),
-        description: None,
-        document: Some(document),
-        effect: policy::Effect::Allow,
-    }
+    NewPolicy { document: Some(document), ..NewPolicy::named(name) }
 }
 
 /// The pointer and code of a refusal, or `Ok`.

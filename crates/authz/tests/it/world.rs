@@ -150,10 +150,8 @@ impl World {
         let new = new_role(code);
         let role = roles::create_role_in(&cx, &mut tx, &permit, new).await.unwrap();
         let new = authz::policies::NewPolicy {
-            name: format!("{code} policy"),
-            description: None,
             document: Some(document),
-            effect: policy::Effect::Allow,
+            ..authz::policies::NewPolicy::named(format!("{code} policy"))
         };
         let policy = authz::policies::create_policy_in(&cx, &mut tx, &permit, new).await.unwrap();
         roles::set_policies_in(&cx, &mut tx, &permit, &role.id, &[policy.id]).await.unwrap();
@@ -262,4 +260,11 @@ pub(crate) async fn seed_tenant(core: &Core, code: &str, fixed_ids: bool) -> Arc
     roles::seed_in(&cx, &mut tx, &permit, &tenant.id, fixed_ids).await.unwrap();
     tx.commit().await.unwrap();
     tenant
+}
+
+/// An `If-Match` that every version meets.
+pub(crate) async fn any_version() -> web::IfMatch {
+    use axum::extract::FromRequestParts;
+    let request = axum::http::Request::builder().header("if-match", "*").body(()).unwrap();
+    web::IfMatch::from_request_parts(&mut request.into_parts().0, &()).await.unwrap()
 }

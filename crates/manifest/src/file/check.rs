@@ -97,12 +97,14 @@ fn value(node: &Node, name: &str, shape: Shape, mistakes: &mut Mistakes) {
         }
         (Shape::Secret, _) => secret(node, name, mistakes),
         (Shape::Document, Yaml::Map(_) | Yaml::Text(_)) => document(node, mistakes),
+        (Shape::Expression, Yaml::Text(found)) => expression(node.at, found, mistakes),
         (Shape::Tags, Yaml::Map(pairs)) => tags(node.at, pairs, mistakes),
         (shape, found) => {
             let hint = match (shape, found) {
-                (Shape::Text(_) | Shape::TextOr(..), Yaml::Int(_) | Yaml::Float(_) | Yaml::Bool(_)) => {
-                    ": put it in quotes"
-                }
+                (
+                    Shape::Text(_) | Shape::TextOr(..) | Shape::Expression,
+                    Yaml::Int(_) | Yaml::Float(_) | Yaml::Bool(_),
+                ) => ": put it in quotes",
                 _ => "",
             };
             mistakes.add(
@@ -127,6 +129,7 @@ fn expected(shape: Shape) -> String {
         Shape::Secret => "`{ env: NAME }` or `{ file: PATH }`".to_owned(),
         Shape::Json => "a mapping".to_owned(),
         Shape::Document => "a policy document: a mapping, or text that holds JSON".to_owned(),
+        Shape::Expression => "text: an expression in CEL".to_owned(),
         Shape::Tags => "a mapping of names to text".to_owned(),
     }
 }
@@ -223,6 +226,13 @@ fn tags(at: Place, pairs: &[(At<String>, Node)], mistakes: &mut Mistakes) {
         if !matches!(&node.value, Yaml::Text(text) if text.is_empty()) {
             value(node, &name.value, Shape::Text(Text::Line(TAG_VALUE_MAX)), mistakes);
         }
+    }
+}
+
+/// An expression is checked by the policy engine too; its mistakes say line and column within its own text.
+fn expression(at: Place, found: &str, mistakes: &mut Mistakes) {
+    for error in policy::Expression::parse(found).err().unwrap_or_default() {
+        mistakes.add(at, "bad_expression", format!("in the expression, {error}"));
     }
 }
 

@@ -84,6 +84,10 @@ pub struct PolicyDecl {
     pub document: Option<At<Value>>,
     /// What its links do where they do not say it themselves.
     pub effect: Option<Effect>,
+    /// Its priority.
+    pub priority: Option<i64>,
+    /// What guards all that it says.
+    pub expression: Option<Option<String>>,
     /// The permissions that it is linked to.
     pub permissions: Option<Vec<LinkDecl>>,
     /// The names of the global permissions that it is linked to.
@@ -443,6 +447,8 @@ fn policy(of: &Reader<'_>) -> PolicyDecl {
         description: of.or_null("description"),
         document,
         effect: of.effect("effect"),
+        priority: of.int("priority"),
+        expression: of.or_null("expression"),
         permissions: of.links("permissions"),
         global_permissions: of.texts_at("global_permissions"),
         resources: of.texts_at("resources"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use policy::expression::TEXT_BYTES_MAX;
 use policy::pattern::PATTERN_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
@@ -74,6 +75,7 @@ fn shape(of: Shape, definitions: &mut BTreeMap<String, Value>) -> Value {
         }
         Shape::Json => json!({ "type": "object" }),
         Shape::Document => json!({ "type": ["object", "string"] }),
+        Shape::Expression => json!({ "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }),
         Shape::Tags => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
     }
 }

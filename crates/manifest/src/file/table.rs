@@ -31,6 +31,8 @@ pub(crate) enum Shape {
     Json,
     /// A policy document: a mapping, or text that holds JSON.
     Document,
+    /// A policy expression, in CEL.
+    Expression,
     /// Names and values, both text.
     Tags,
 }
@@ -105,6 +107,8 @@ pub const OBJECTS_MAX: usize = 10_000;
 pub(crate) const ENTRIES_MAX: usize = 10_000;
 /// The most links of one kind of one policy.
 const LINKS_MAX_ENTRIES: usize = LINKS_MAX.unsigned_abs() as usize;
+/// The highest priority of a policy.
+const PRIORITY: i64 = policy::policy::PRIORITY_MAX as i64;
 /// The most redirect addresses, scopes and the like of one client.
 const CLIENT_LIST_MAX: usize = 64;
 
@@ -216,6 +220,16 @@ static POLICY: Table = Table {
             "effect",
             EFFECT,
             "What its links do where they do not say it themselves; `allow` if it is left out at creation.",
+        ),
+        key(
+            "priority",
+            Shape::Int(0, PRIORITY),
+            "Of all that applies, the highest level decides; 0 if it is left out at creation.",
+        ),
+        or_null(
+            "expression",
+            Shape::Expression,
+            "A condition in CEL on all that the policy says: it says nothing unless this is true.",
         ),
         key(
             "permissions",

@@ -88,6 +88,18 @@ fn every_mistake_names_its_line_and_what_was_expected() {
             "f.yaml:8:7: in the policy document, /Statement/0/Effect: found `Permit`, expected ",
         ),
         ("policies:\n- { name: p, document: '{' }", "f.yaml:4:24: in the policy document, "),
+        (
+            "policies:\n- { name: p, expression: 'principal.name == 7' }",
+            "f.yaml:4:26: in the expression, 1:1",
+        ),
+        (
+            "policies:\n- { name: p, expression: true }",
+            "f.yaml:4:26: found true or false for `expression`, expected text: an expression in CEL: put it in quotes",
+        ),
+        (
+            "policies:\n- { name: p, priority: 1001 }",
+            "f.yaml:4:24: found `1001` for `priority`, expected a number from 0 to 1000",
+        ),
         ("resources:\n- name: a//b", "f.yaml:4:9: found `a//b` for `name`: it "),
         (
             "resources:\n- { name: a, tags: { x: 1 } }",

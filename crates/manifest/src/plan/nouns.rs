@@ -33,6 +33,8 @@ impl Planner<'_> {
                             decl.document.as_ref().map(|document| &document.value),
                         ),
                         effect: self.effect(&mut draft, policy.effect, decl),
+                        priority: draft.field("priority", &policy.priority, decl.priority.as_ref()),
+                        expression: draft.field("expression", &policy.expression, decl.expression.as_ref()),
                     };
                     if change != PolicyChange::default() {
                         draft.steps.push(Step::UpdatePolicy(policy.id.clone(), policy.version, change));
@@ -58,11 +60,19 @@ impl Planner<'_> {
         if decl.effect == Some(policy::Effect::Deny) {
             draft.differs("effect", Value::Null, json!("deny"));
         }
+        let priority = decl.priority.unwrap_or(0);
+        let expression = decl.expression.clone().flatten();
+        if priority != 0 {
+            draft.differs("priority", Value::Null, json!(priority));
+        }
+        draft.differs("expression", Value::Null, json!(expression));
         draft.steps.push(Step::CreatePolicy(NewPolicy {
             name: decl.name.value.clone(),
             description,
             document,
             effect: decl.effect.unwrap_or(policy::Effect::Allow),
+            priority,
+            expression,
         }));
         self.push(draft);
     }

@@ -95,6 +95,8 @@ async fn h29_nobody_escalates_through_apply() {
             "roles: [{ code: mine, parent: SUPER_ADMIN }]",
             "roles: [{ code: USER, policies: [Write documents] }]",
             "policies: [{ name: Read documents, document: { Version: '2012-10-17', Statement: [{ Effect: Allow, Action: '*', Resource: '*' }] } }]",
+            "policies: [{ name: Read documents, priority: 5 }]",
+            "policies: [{ name: Read documents, expression: 'true' }]",
             "clients: [{ client_id: robot, secret: { env: SECRET, rotate: true } }]",
             "clients: [{ client_id: robot, enabled: false }]",
             "prune: [users]\nusers: [{ username: adam }]",
@@ -281,5 +283,34 @@ async fn h29_nobody_makes_a_role_above_their_own_the_default_one() {
 
         assert_eq!(refused.code(), "escalation", "{refused:?}");
         assert!(world.apply(&kim, &config("keeper")).await.changed);
+    }
+}
+
+#[tokio::test]
+async fn a_policys_priority_and_expression_are_applied_exported_and_taken_away() {
+    for world in staffed().await {
+        let boss = world.user("acme", "boss").await;
+        let text = format!(
+            "{HEAD}policies:\n- name: Read documents\n  priority: 20\n  expression: |\n    principal.name == 'dave'\n    && action.startsWith('document:')\n"
+        );
+        let answer = world.apply(&boss, &text).await;
+        assert!(answer.diff.contains("priority: 0 -> 20"), "{}", answer.diff);
+        assert_eq!(world.apply(&boss, &text).await.diff, "nothing to change\n");
+
+        let exported = world.service.export(&world.host(), "acme").await.unwrap();
+        assert!(exported.contains("priority: 20"), "{exported}");
+        assert_eq!(world.apply(&world.host(), &exported).await.diff, "nothing to change\n");
+
+        // What the file does not say stays; null takes the expression away.
+        let quiet = format!("{HEAD}policies: [{{ name: Read documents, effect: allow }}]\n");
+        assert_eq!(world.apply(&boss, &quiet).await.diff, "nothing to change\n");
+        let back = format!("{HEAD}policies: [{{ name: Read documents, priority: 0, expression: null }}]\n");
+        let answer = world.apply(&boss, &back).await;
+        assert_eq!(answer.changes[0].details.len(), 2, "{}", answer.diff);
+        let made = format!(
+            "{HEAD}policies: [{{ name: New, document: {{ Version: '2012-10-17', Statement: [{{ Effect: Deny, Action: 'x:y', Resource: '*' }}] }}, priority: 7, expression: 'principal.mfa' }}]\n"
+        );
+        assert!(world.apply(&boss, &made).await.diff.contains("priority: 7"));
+        assert_eq!(world.apply(&boss, &made).await.diff, "nothing to change\n");
     }
 }

@@ -1,0 +1,185 @@
+//! What a policy says beside its document: priority and expression.
+
+use authz::policies::links::{self, Link};
+use authz::policies::{self, NewPolicy, Policy, PolicyChange};
+use authz::roles::{self, Window};
+use authz::{Cx, permissions};
+use base::Problem;
+use base::id::UserId;
+use policy::Effect;
+use serde_json::{Value, json};
+
+use crate::world::{World, any_version};
+
+fn says(effect: &str, action: &str) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": effect, "Action": [action], "Resource": ["*"] }],
+    })
+}
+
+fn code<T>(result: authz::Result<T>) -> String {
+    match result {
+        Ok(_) => "Ok".to_owned(),
+        Err(error) => Problem::from(error).code().to_owned(),
+    }
+}
+
+/// A reader who carries policies, a Super Admin, and one who may do all with policies but set priorities.
+struct Scene {
+    world: World,
+    root: Cx,
+    editor: Cx,
+    reader: UserId,
+}
+
+impl Scene {
+    async fn both() -> Vec<Self> {
+        let mut scenes = Vec::new();
+        for world in World::both().await {
+            let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+            let root = world.cx_of(&world.acme, &root, "root");
+            let actions =
+                ["policy:create", "policy:read", "policy:update", "policy:delete", "policy:grant_any"];
+            let document = json!({
+                "Version": "2012-10-17",
+                "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
+            });
+            let role = world.role_with("EDITOR", document).await;
+            let editor = world.user(&world.acme, "editor", None).await;
+            world.assign(&editor, &role, Window::ALWAYS).await;
+            let editor = world.cx_of(&world.acme, &editor, "editor");
+            let reader = world.user(&world.acme, "reader", None).await;
+            scenes.push(Self { world, root, editor, reader });
+        }
+        scenes
+    }
+
+    /// Makes a policy as Super Admin and gives it to the reader.
+    async fn give(&self, code: &str, new: NewPolicy) -> Policy {
+        let made = policies::create_policy(&self.root, new).await.unwrap();
+        let role = roles::create_role(&self.root, crate::world::new_role(code)).await.unwrap().id;
+        roles::attach_policy(&self.root, &role, &made.id).await.unwrap();
+        self.world.assign(&self.reader, &role, Window::ALWAYS).await;
+        made
+    }
+
+    async fn reads(&self) -> bool {
+        self.world.decides(&self.reader, "report:read", "reports/1").await
+    }
+}
+
+async fn change(cx: &Cx, policy: &Policy, change: PolicyChange) -> authz::Result<Policy> {
+    policies::update_policy(cx, &policy.id, &any_version().await, change).await
+}
+
+fn to(priority: i64) -> PolicyChange {
+    PolicyChange { priority: Some(priority), ..PolicyChange::default() }
+}
+
+#[tokio::test]
+async fn the_highest_priority_decides_from_the_write_on() {
+    for scene in Scene::both().await {
+        let allow = NewPolicy { document: Some(says("Allow", "report:read")), ..NewPolicy::named("allow") };
+        let allow = scene.give("ONE", allow).await;
+        let deny =
+            NewPolicy { document: Some(says("Deny", "report:*")), priority: 10, ..NewPolicy::named("deny") };
+        let deny = scene.give("TWO", deny).await;
+        assert!(!scene.reads().await);
+
+        let raised = change(&scene.root, &allow, to(11)).await.unwrap();
+        assert_eq!((raised.priority, raised.version), (11, 2));
+        assert!(scene.reads().await, "the allow outranks the deny");
+        change(&scene.root, &deny, to(11)).await.unwrap();
+        assert!(!scene.reads().await, "at one level a deny wins");
+        change(&scene.root, &deny, to(0)).await.unwrap();
+        assert!(scene.reads().await);
+
+        let kept = policies::load_policy(&scene.root, &allow.id).await.unwrap();
+        assert_eq!(kept, raised);
+        for wrong in [-1, 1001, i64::MAX] {
+            assert_eq!(code(change(&scene.root, &allow, to(wrong)).await), "invalid");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_expression_guards_all_that_its_policy_says() {
+    for scene in Scene::both().await {
+        let new = NewPolicy {
+            document: Some(says("Allow", "report:read")),
+            expression: Some("principal.name == \"reader\" && resource.name.endsWith(\"/1\")".to_owned()),
+            ..NewPolicy::named("guarded")
+        };
+        let made = scene.give("ONE", new.clone()).await;
+        assert!(scene.reads().await);
+        assert!(!scene.world.decides(&scene.reader, "report:read", "reports/2").await);
+
+        let expression = |text: Option<&str>| PolicyChange {
+            expression: Some(text.map(str::to_owned)),
+            ..PolicyChange::default()
+        };
+        change(&scene.root, &made, expression(Some("action != \"report:read\""))).await.unwrap();
+        assert!(!scene.reads().await);
+        let open = change(&scene.root, &made, expression(None)).await.unwrap();
+        assert_eq!(open.expression, None);
+        assert!(scene.reads().await);
+        assert!(scene.world.decides(&scene.reader, "report:read", "reports/2").await);
+
+        // What cannot be judged is found at writing, with its place.
+        let wrong = change(&scene.root, &made, expression(Some("principal.name == 7"))).await;
+        let problem = Problem::from(wrong.unwrap_err());
+        assert_eq!(problem.code(), "invalid_expression");
+        assert_eq!(problem.errors()[0].pointer, "/expression");
+        assert!(problem.errors()[0].detail.starts_with("at 1:"), "{}", problem.errors()[0].detail);
+        let new = NewPolicy { expression: Some("1 +".to_owned()), ..NewPolicy::named("broken") };
+        assert_eq!(code(policies::create_policy(&scene.root, new).await), "invalid_expression");
+
+        // An expression is no access by itself, but it changes access.
+        let admin = scene.world.user(&scene.world.acme, "admin", Some("ADMIN")).await;
+        let admin = scene.world.cx_of(&scene.world.acme, &admin, "admin");
+        assert_eq!(code(change(&admin, &made, expression(None)).await), "denied");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_at_a_priority_needs_the_right_to_set_it() {
+    for scene in Scene::both().await {
+        let Scene { world, root, editor, .. } = &scene;
+        let document = || Some(says("Allow", "report:read"));
+        let high = NewPolicy { document: document(), priority: 5, ..NewPolicy::named("high") };
+        assert_eq!(code(policies::create_policy(editor, high.clone()).await), "denied");
+        let plain = NewPolicy { document: document(), ..NewPolicy::named("plain") };
+        let plain = policies::create_policy(editor, plain).await.unwrap();
+        assert_eq!(code(change(editor, &plain, to(1)).await), "denied");
+        assert_eq!(code(change(editor, &plain, to(0)).await), "Ok", "it is 0 already");
+
+        let high = policies::create_policy(root, high).await.unwrap();
+        let another = PolicyChange { document: Some(says("Allow", "*")), ..PolicyChange::default() };
+        let open = PolicyChange { expression: Some(Some("true".to_owned())), ..PolicyChange::default() };
+        let deny = PolicyChange { effect: Some(Effect::Deny), ..PolicyChange::default() };
+        for refused in [to(0), to(6), another, open, deny] {
+            assert_eq!(code(change(editor, &high, refused).await), "denied");
+        }
+        let called = PolicyChange { name: Some("still high".to_owned()), ..PolicyChange::default() };
+        assert_eq!(code(change(editor, &high, called).await), "Ok", "a name decides nothing");
+        let new = permissions::NewPermission {
+            code: "report:read".to_owned(),
+            name: "Read".to_owned(),
+            description: None,
+            global_permission_id: None,
+        };
+        let read = permissions::create_permission(root, new).await.unwrap().id;
+        let link = Link::Permission(read, None);
+        assert_eq!(code(links::link(editor, &high.id, &link).await), "denied");
+        links::link(root, &high.id, &link).await.unwrap();
+        assert_eq!(code(links::unlink(editor, &high.id, &link).await), "denied");
+        assert_eq!(code(change(root, &high, to(0)).await), "Ok");
+
+        let refused = world.events("access.denied").await;
+        assert_eq!(refused.len(), 9);
+        assert!(refused.iter().all(|event| event.details["action"] == "policy:set_priority"));
+        let changed = world.events("policy.updated").await;
+        assert_eq!(changed.last().unwrap().details["priority"], 0);
+    }
+}
