@@ -3,13 +3,19 @@
 //! The rule is conservative so that it can be decided. Whoever holds `policy:grant_any` may do all. Anybody
 //! else may give and take only roles that are among their own, ancestors included, for no longer than they
 //! hold them themselves, and only for people who do not stand above them; may not end or suspend what denies
-//! something; and may not change what roles, policies and links say, since that could be any access. Whoever
-//! runs the binary on the host and the first start are exempt.
+//! something; and may not change what roles, policies and links say, since that could be any access, nor names,
+//! attributes, tags and memberships that policies ask about. Whoever runs the binary on the host and the first start
+//! are exempt.
+
+mod values;
 
 use base::Timestamp;
 use base::id::{PrincipalId, RoleId, TenantId};
 use serde_json::json;
 use store::Rx;
+
+pub use values::{check_changed_principal, check_new_principal};
+pub(crate) use values::{check_held_unread, check_place_unread, check_tags};
 
 use crate::snapshot::{LazyRx, load_platform_roles};
 use crate::{Action, Actor, Cx, Error, Event, Permit, Place, Purpose, Result, Target, roles};

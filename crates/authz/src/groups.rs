@@ -11,9 +11,12 @@ mod verbs;
 use base::id::{GroupId, PrincipalId, RoleId, TenantId};
 use base::query::{Direction, SortKey};
 use base::{Timestamp, text};
+use policy::Known;
 use serde_json::json;
 
-use crate::escalation::{check_deny_stays, check_hand_on, check_hand_on_until, check_not_above};
+use crate::escalation::{
+    check_deny_stays, check_hand_on, check_hand_on_until, check_held_unread, check_not_above,
+};
 use crate::roles::{self, ExpiringDeny, Window, check_texts, refuse_expiring_deny};
 use crate::{Change, Cx, Error, Event, Permit, Result, Rx, Target, Tx, principals};
 
@@ -30,6 +33,8 @@ const MEMBER_ORDER: [SortKey; 1] = [SortKey { attribute: "principal_id", directi
 pub const GROUPS_MAX: i64 = 50_000;
 /// Groups that one principal is a member of at most.
 pub const MEMBERSHIPS_MAX: i64 = 1_000;
+/// What members of a group have by it beside what its roles say.
+const HELD_BY_MEMBERS: [Known; 2] = [Known::Groups, Known::Roles];
 /// Groups in one page of [`list_groups`] at most, and members in one of [`list_members`].
 pub const PAGE_MAX: i64 = 1_000;
 
@@ -180,6 +185,7 @@ pub async fn delete_group_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &GroupId
     let held = store::roles_of(tx, &tenant, id).await?;
     check_hand_on(cx, permit, &held).await?;
     check_deny_stays(cx, tx, permit, &tenant, &held).await?;
+    check_held_unread(cx, permit, &HELD_BY_MEMBERS).await?;
     store::delete(tx, &tenant, id).await?;
     keep_super_admin(tx, permit, &held).await?;
     record(tx, permit, "group.deleted", id, json!({ "name": group.name }), Change::Group(id));
@@ -227,6 +233,7 @@ pub async fn put_member_in(
     let gained: Vec<(RoleId, Option<Timestamp>)> =
         ends.into_iter().map(|(role, end)| (role, earlier(end, window.expires_at))).collect();
     check_hand_on_until(cx, permit, &gained).await?;
+    check_held_unread(cx, permit, &HELD_BY_MEMBERS).await?;
     check_not_above(cx, permit, principal).await?;
     if window.expires_at.is_some() && *denies == ExpiringDeny::Refuse {
         for role in &held {
@@ -269,6 +276,7 @@ pub async fn remove_member_in(
     let held = store::roles_of(tx, &tenant, group).await?;
     check_hand_on(cx, permit, &held).await?;
     check_deny_stays(cx, tx, permit, &tenant, &held).await?;
+    check_held_unread(cx, permit, &HELD_BY_MEMBERS).await?;
     check_not_above(cx, permit, principal).await?;
     if store::remove_member(tx, &tenant, group, principal).await? == 0 {
         return Err(Error::NotFound("member"));

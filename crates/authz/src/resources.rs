@@ -19,7 +19,7 @@ use base::{Timestamp, text};
 use policy::ResourceName;
 use serde_json::json;
 
-use crate::escalation::check_grant_any;
+use crate::escalation::{check_grant_any, check_place_unread, check_tags};
 use crate::name::is_foreign;
 use crate::{Change, Cx, Error, Event, Permit, Result, Rx, Target, Tx};
 
@@ -106,6 +106,7 @@ pub async fn create_resource_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewR
     check(Some(&new.kind), Some(&new.tags))?;
     check_parent(tx, &tenant, new.parent_id.as_ref()).await?;
     check_links(cx, tx, permit, None, new.parent_id.as_ref()).await?;
+    check_tags(cx, permit, &BTreeMap::new(), &new.tags).await?;
     if store::count(tx, &tenant).await? >= RESOURCES_MAX {
         return Err(Error::LimitReached(format!("a tenant has at most {RESOURCES_MAX} resources")));
     }
@@ -149,6 +150,7 @@ pub async fn update_resource_in(
         resource.kind = kind;
     }
     if let Some(tags) = change.tags {
+        check_tags(cx, permit, &resource.tags, &tags).await?;
         resource.tags = tags;
     }
     if let Some(parent) = change.parent_id {
@@ -181,6 +183,7 @@ pub async fn delete_resource_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &Reso
         return Err(Error::InUse(format!("{links} policies are linked to `{}`", resource.name)));
     }
     check_links(cx, tx, permit, resource.parent_id.as_ref(), None).await?;
+    check_tags(cx, permit, &resource.tags, &BTreeMap::new()).await?;
     store::delete(tx, &tenant, id).await?;
     record(tx, permit, "resource.deleted", &resource);
     Ok(())
@@ -235,8 +238,8 @@ async fn check_parent(rx: &mut Rx, tenant: &TenantId, parent: Option<&ResourceId
     Ok(())
 }
 
-/// Refuses whoever may not grant any access to put a resource where other links reach it than before: what
-/// they permit or deny would change.
+/// Refuses whoever may not grant any access to put a resource where other links reach it than before, or anywhere
+/// else while policies ask where resources lie: what they permit or deny would change.
 async fn check_links(
     cx: &Cx,
     rx: &mut Rx,
@@ -244,6 +247,9 @@ async fn check_links(
     old_parent: Option<&ResourceId>,
     new_parent: Option<&ResourceId>,
 ) -> Result<()> {
+    if old_parent != new_parent {
+        check_place_unread(cx, permit).await?;
+    }
     let tenant = permit.own_tenant()?;
     let before = store::linked_above(rx, tenant, old_parent).await?;
     let after = store::linked_above(rx, tenant, new_parent).await?;

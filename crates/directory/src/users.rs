@@ -7,6 +7,7 @@ mod status;
 mod store;
 
 use authz::{Action, Actor, Change, Cx, Event, Permit, Rx, Target, Tx, principals, roles};
+use authz::escalation::{check_changed_principal, check_new_principal};
 use base::Timestamp;
 use base::id::{DepartmentId, PrincipalId, TenantId, UserId};
 use base::text::{Username, name_key};
@@ -201,7 +202,8 @@ pub async fn create_user(cx: &Cx, new: NewUser) -> Result<User> {
 /// Adds a person and the principal, and gives the tenant's default role.
 ///
 /// Fails with [`Error::Taken`] (`username_taken`, `email_taken`, `phone_taken`, `id_taken`), with
-/// [`Error::Invalid`], and with [`authz::Error::Escalation`] where the default role is above the caller's.
+/// [`Error::Invalid`], and with [`authz::Error::Escalation`] where the default role is above the caller's, or
+/// policies ask about the attributes or mean somebody by the name.
 pub async fn create_user_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewUser) -> Result<User> {
     let user = insert_in(cx, tx, permit, new).await?;
     let config = TenantConfig::of(cx.tenant()?)?;
@@ -241,6 +243,7 @@ pub(crate) async fn insert_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewUse
     };
     check(&user)?;
     check_department(tx, None, &user).await?;
+    check_new_principal(cx, permit, user.username.as_str(), &user.attributes).await?;
     store::insert(tx, &user, &new.password).await?;
     principals::insert_in(tx, &user.tenant_id, &user.id.cast(), principals::PrincipalKind::User, true)
         .await?;
@@ -315,7 +318,8 @@ pub async fn update_user(cx: &Cx, id: &UserId, if_match: &IfMatch, change: UserC
 /// change says that it is.
 ///
 /// Fails with [`Error::Taken`], [`Error::Invalid`], [`Error::Outranked`], [`Error::Stale`], and with
-/// [`Error::NotFound`] for a deleted person.
+/// [`Error::NotFound`] for a deleted person, and with [`authz::Error::Escalation`] for a name or attributes that
+/// policies ask about.
 pub async fn update_user_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -348,6 +352,8 @@ async fn save_in(cx: &Cx, tx: &mut Tx, permit: &Permit, found: &User, user: User
     }
     check(&user)?;
     check_department(tx, Some(found), &user).await?;
+    let renamed = found.username != user.username;
+    check_changed_principal(cx, permit, renamed, &found.attributes, &user.attributes).await?;
     if store::update(tx, &user, cx.now()).await? == 0 {
         return Err(Error::Stale);
     }

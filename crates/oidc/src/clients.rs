@@ -418,6 +418,8 @@ async fn sync_principal(tx: &mut Tx, permit: &Permit, tenant: &TenantId, client:
                     "the client shares its id with a person and cannot act for itself: make another one";
                 return Err(authz::Error::InUse(why.to_owned()).into());
             }
+            let (cx, nothing) = (tx.cx().clone(), serde_json::Value::Null);
+            authz::escalation::check_new_principal(&cx, permit, &client.client_id, &nothing).await?;
             authz::principals::insert_in(tx, tenant, &id, PrincipalKind::Client, active).await?;
             None
         }

@@ -261,6 +261,12 @@ impl Condition {
         }
     }
 
+    /// Tells whether the values of a request are told apart by the condition from values that it does not mention:
+    /// they are among its values, or that cannot be told.
+    pub(crate) fn is_special(&self, facts: &Facts<'_>) -> bool {
+        !matches!(self.test, Test::Null(_)) && self.holds(facts) != Ok(self.operator.negated)
+    }
+
     /// Tells whether the condition holds.
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> Result<bool, ConditionError> {
         let value = facts.get(&self.key);

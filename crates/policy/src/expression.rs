@@ -25,6 +25,7 @@ mod eval;
 mod lex;
 mod parse;
 mod program;
+mod reads;
 mod regular;
 mod time;
 mod types;
@@ -103,6 +104,11 @@ impl Expression {
     /// Fails with the error that the language gives, or with the limit that was passed.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<bool, ExpressionError> {
         eval::run(&self.0.program, scope).0
+    }
+
+    /// Adds what the expression reads of the question.
+    pub(crate) fn reads(&self, reads: &mut crate::reads::Reads) {
+        reads::add(&self.0.program, reads);
     }
 
     /// Returns the steps that [`Expression::evaluate`] takes, at most [`COST_MAX`].

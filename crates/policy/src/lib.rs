@@ -24,6 +24,7 @@ pub mod name;
 pub mod pattern;
 pub mod policy;
 mod quote;
+pub mod reads;
 mod shards;
 pub mod snapshot;
 pub mod statement;
@@ -39,6 +40,7 @@ pub use key::{Facts, Key, Known, Tagged};
 pub use name::{ActionName, NameError, ResourceName};
 pub use pattern::{ActionPattern, PatternError, ResourcePattern};
 pub use policy::{Policy, RoleRef, Source};
+pub use reads::Reads;
 pub use snapshot::{
     Answer, Because, CompileError, Decision, Denial, Edit, Identity, Input, Layer, Principal, Request,
     RoleInput, Snapshot,

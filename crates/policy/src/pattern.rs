@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::key::Facts;
+use crate::key::{Facts, Key};
 use crate::name::{self, NameError};
 use crate::template::{self, Piece, Unresolved, VariableError};
 use crate::wildcard;
@@ -262,6 +262,15 @@ impl ResourcePattern {
     /// Returns the text to be shared.
     pub(crate) fn text(&self) -> &Arc<str> {
         &self.text
+    }
+
+    /// The keys whose values are put in.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &Key> {
+        let pieces = self.template.iter().flatten().flat_map(|part| part.iter());
+        pieces.filter_map(|piece| match piece {
+            Piece::Variable { key, .. } => Some(key),
+            _ => None,
+        })
     }
 
     pub(crate) fn form(&self) -> Form {

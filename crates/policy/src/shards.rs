@@ -40,6 +40,10 @@ impl<V: Clone> Shards<V> {
         self.shards.get(place(&self.hasher, key, self.shards.len()))?.get(key)
     }
 
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.shards.iter().flat_map(|shard| shard.values())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.length
     }

@@ -10,9 +10,10 @@ mod edit;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::policy::{Policy, RoleRef};
+use crate::reads::Reads;
 use crate::shards::Shards;
 use crate::table::{Grant, Table};
 
@@ -116,6 +117,8 @@ pub struct Snapshot {
     tenant_guardrail: Option<Arc<Table>>,
     resource_policies: Arc<HashMap<Box<str>, Arc<Table>>>,
     parents: Shards<Arc<str>>,
+    /// Gathered when it is first asked for.
+    reads: OnceLock<Arc<Reads>>,
 }
 
 #[derive(Debug)]
@@ -201,6 +204,7 @@ impl Snapshot {
                 by_resource.into_iter().map(|(name, policies)| (name, table(policies))).collect(),
             ),
             parents: Shards::build(input.parents.into_iter().collect()),
+            reads: OnceLock::new(),
         };
         for id in ids {
             snapshot.ancestry(&id)?;
@@ -230,6 +234,20 @@ impl Snapshot {
     #[must_use]
     pub fn policy(&self, id: &str) -> Option<&Arc<Policy>> {
         self.policies.get(id)
+    }
+
+    /// Returns what the tenant's policies, guardrails and policies of resources read of a question.
+    #[must_use]
+    pub fn reads(&self) -> &Arc<Reads> {
+        self.reads.get_or_init(|| {
+            let guardrails = self.platform_guardrail.iter().chain(&self.tenant_guardrail);
+            let tables = guardrails.chain(self.resource_policies.values());
+            let mut reads = Reads::default();
+            for policy in self.policies.values().chain(tables.flat_map(|table| table.policies())) {
+                reads.add(policy);
+            }
+            Arc::new(reads)
+        })
     }
 
     /// Returns the ids of a role and all its ancestors: the roles that whoever holds `role_id` has. Empty for an

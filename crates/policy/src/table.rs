@@ -147,6 +147,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// The policies whose statements stand here.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        self.grants.iter().map(|grant| &grant.policy)
+    }
+
     /// Tells whether there is no statement.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -5,10 +5,13 @@ pub(super) mod store;
 use base::Timestamp;
 use base::id::{ClientId, GroupId, PrincipalId, RoleId, TenantId, UserId};
 use base::query::{Direction, SortKey};
+use policy::Known;
 use serde_json::json;
 
 use super::target;
-use crate::escalation::{check_deny_stays, check_hand_on, check_hand_on_until, check_not_above};
+use crate::escalation::{
+    check_deny_stays, check_hand_on, check_hand_on_until, check_held_unread, check_not_above,
+};
 use crate::principals::{self, PrincipalKind};
 use crate::{Change, Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Tx};
 
@@ -168,6 +171,7 @@ pub async fn put_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: &NewAssignment) 
     let found = super::store::find(tx, &tenant, role).await?.ok_or(Error::NotFound("role"))?;
     let kind = check_holder(tx, &tenant, holder).await?;
     check_hand_on_until(cx, permit, &[(role.clone(), window.expires_at)]).await?;
+    check_held_unread(cx, permit, &[Known::Roles]).await?;
     if let Holder::Principal(id) = holder {
         check_not_above(cx, permit, id).await?;
     }
@@ -220,6 +224,7 @@ pub async fn unassign_in(
     let found = super::store::find(tx, &tenant, role).await?.ok_or(Error::NotFound("role"))?;
     check_hand_on(cx, permit, std::slice::from_ref(role)).await?;
     check_deny_stays(cx, tx, permit, &tenant, std::slice::from_ref(role)).await?;
+    check_held_unread(cx, permit, &[Known::Roles]).await?;
     if let Holder::Principal(id) = holder {
         check_not_above(cx, permit, id).await?;
     }

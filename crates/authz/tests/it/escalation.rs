@@ -252,3 +252,60 @@ async fn h29_a_refused_escalation_is_in_the_log_although_its_transaction_is_not(
         assert_eq!(events[0].details["action"], "role:assign");
     }
 }
+
+/// The documents and expressions by which `world` asks about something besides action and resource.
+async fn policy_that_asks(world: &World, document: serde_json::Value, expression: Option<&str>) {
+    let (cx, permit) = world.boot(&world.acme);
+    let mut tx = cx.write(&permit).await.unwrap();
+    let new = NewPolicy {
+        document: Some(document),
+        expression: expression.map(str::to_owned),
+        ..NewPolicy::named("asks")
+    };
+    policies::create_policy_in(&cx, &mut tx, &permit, new).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn h29_memberships_that_policies_ask_about_need_the_right_to_grant_any() {
+    for (condition, expression, roles_too) in [
+        (json!({ "ForAnyValue:StringEquals": { "aws:groups": "g" } }), None, false),
+        (json!({}), Some("'r' in principal.roles"), true),
+    ] {
+        for world in World::both().await {
+            let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
+            let cx = world.cx_of(&world.acme, &admin, "admin");
+            let bob = world.user(&world.acme, "bob", None).await;
+            let user = world.role(&world.acme, "USER").await;
+            let group = {
+                let (cx, permit) = world.boot(&world.acme);
+                let mut tx = cx.write(&permit).await.unwrap();
+                let new = NewGroup { name: "Plain".to_owned(), description: None };
+                let group = groups::create_group_in(&cx, &mut tx, &permit, new).await.unwrap();
+                tx.commit().await.unwrap();
+                group
+            };
+            let join = async |cx: &Cx, tx: &mut Tx, permit: &Permit| {
+                groups::add_member_in(cx, tx, permit, &group.id, &bob.cast(), Window::ALWAYS).await
+            };
+            let give = async |cx: &Cx, tx: &mut Tx, permit: &Permit| {
+                roles::assign_in(cx, tx, permit, &Holder::from(&bob), &user, Window::ALWAYS).await
+            };
+            assert!(!escalates(attempt(&world, &cx, join).await), "nobody asks yet");
+            assert!(!escalates(attempt(&world, &cx, give).await), "nobody asks yet");
+
+            let document = json!({
+                "Version": "2012-10-17",
+                "Statement": [{ "Effect": "Allow", "Action": "a:b", "Resource": "*", "Condition": condition }],
+            });
+            policy_that_asks(&world, document, expression).await;
+
+            assert!(escalates(attempt(&world, &cx, join).await));
+            assert_eq!(escalates(attempt(&world, &cx, give).await), roles_too);
+            let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+            let root = world.cx_of(&world.acme, &root, "root");
+            assert!(!escalates(attempt(&world, &root, join).await));
+            assert!(!escalates(attempt(&world, &root, give).await));
+        }
+    }
+}

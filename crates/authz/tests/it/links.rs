@@ -267,3 +267,49 @@ async fn h29_links_and_moves_that_change_access_need_the_right_to_grant_any() {
         resources::delete_resource(&cx, &free, &any_version().await).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn h29_tags_and_places_that_policies_ask_about_need_the_right_to_grant_any() {
+    for scene in Scene::both().await {
+        let Scene { world, root, plan, other, docs, .. } = &scene;
+        let keeper = json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Action": ["resource:*"], "Resource": ["*"] }],
+        });
+        let keeper = world.role_with("KEEPER", keeper).await;
+        let id = world.user(&world.acme, "keeper", None).await;
+        world.assign(&id, &keeper, Window::ALWAYS).await;
+        let cx = world.cx_of(&world.acme, &id, "keeper");
+        let any = any_version().await;
+        // A tag set to this value, or all of them taken away.
+        let tag = async |cx: &Cx, id: &ResourceId, name: Option<&str>| {
+            let tags = Some(name.map(|name| [(name.to_owned(), Some("x".to_owned()))].into()));
+            let edit = ResourceEdit { tags, ..ResourceEdit::default() };
+            code(resources::update_resource(cx, id, &any, edit).await)
+        };
+        assert_eq!(tag(&cx, other, Some("Secret")).await, "ok");
+        assert_eq!(code(move_to(&cx, other, Some(docs)).await), "ok");
+
+        let document = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Deny", "Action": "a:b", "Resource": "*",
+                "Condition": { "StringEquals": { "aws:ResourceTag/secret": "x" } },
+            }],
+        });
+        let new = NewPolicy {
+            document: Some(document),
+            expression: Some("resource.ancestors.exists(a, a == 'document:docs')".to_owned()),
+            ..NewPolicy::named("asks")
+        };
+        policies::create_policy(root, new).await.unwrap();
+
+        assert_eq!(tag(&cx, other, None).await, "escalation", "the tag that is asked about goes");
+        assert_eq!(tag(&cx, plan, Some("SECRET")).await, "escalation");
+        assert_eq!(tag(&cx, plan, Some("plain")).await, "ok");
+        assert_eq!(code(resources::delete_resource(&cx, other, &any).await), "escalation");
+        assert_eq!(code(move_to(&cx, other, None).await), "escalation");
+        assert_eq!(tag(root, other, None).await, "ok");
+        assert_eq!(code(move_to(root, other, None).await), "ok");
+    }
+}

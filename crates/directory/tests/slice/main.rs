@@ -8,4 +8,5 @@ mod platforms;
 mod seeds;
 mod tenants;
 mod users;
+mod values;
 mod world;

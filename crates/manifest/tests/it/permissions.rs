@@ -314,3 +314,23 @@ async fn a_policys_priority_and_expression_are_applied_exported_and_taken_away()
         assert_eq!(world.apply(&boss, &made).await.diff, "nothing to change\n");
     }
 }
+
+#[tokio::test]
+async fn h29_nobody_gains_through_apply_by_values_that_policies_ask_about() {
+    for world in staffed().await {
+        let (boss, adam) = (world.user("acme", "boss").await, world.user("acme", "adam").await);
+        let eve = format!("{HEAD}users: [{{ username: eve, attributes: {{ team: red }} }}]\n");
+        assert!(world.apply(&adam, &eve).await.changed);
+        let asks = format!(
+            "{HEAD}policies: [{{ name: Team, document: {{ Version: '2012-10-17', Statement: [{{ Effect: Allow, Action: 'x:y', Resource: '*', Condition: {{ StringEquals: {{ 'aws:PrincipalTag/Team': blue }} }} }}] }} }}]\n"
+        );
+        world.apply(&boss, &asks).await;
+
+        let blue = eve.replace("red", "blue");
+        for text in [&blue, &blue.replace("eve", "puppet")] {
+            let refused = world.try_apply(&adam, text).await.unwrap_err();
+            assert_eq!(refused.code(), "escalation", "{refused:?}");
+        }
+        assert!(world.apply(&boss, &blue).await.changed);
+    }
+}

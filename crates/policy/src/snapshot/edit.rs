@@ -1,6 +1,6 @@
 //! Changes of a snapshot that cost what changed, not what is there.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{CompileError, Role, RoleInput, Snapshot};
 use crate::policy::Policy;
@@ -17,7 +17,8 @@ impl Snapshot {
     /// Begins a copy with changes.
     #[must_use]
     pub fn edit(&self) -> Edit {
-        Edit { next: self.clone(), changed_roles: Vec::new() }
+        let next = Self { reads: OnceLock::new(), ..self.clone() };
+        Edit { next, changed_roles: Vec::new() }
     }
 }
 
