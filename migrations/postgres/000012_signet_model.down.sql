@@ -64,6 +64,7 @@ DROP FUNCTION check_resource_parent();
 DROP TABLE policy_global_permissions;
 DROP TABLE policy_permissions;
 DROP TABLE role_policies;
+DROP TABLE policy_history;
 DROP TABLE policies;
 
 DROP INDEX uq_permissions_tenant_id_id;

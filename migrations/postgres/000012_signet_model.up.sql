@@ -483,6 +483,26 @@ CREATE TABLE policies (
 CREATE UNIQUE INDEX uq_policies_tenant_id_name_key ON policies (tenant_id, name_key);
 CREATE UNIQUE INDEX uq_policies_tenant_id_id ON policies (tenant_id, id);
 
+-- A policy as it was from one change to the next, the present one included.
+CREATE TABLE policy_history (
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    policy_id   varchar(64) COLLATE "C" NOT NULL,
+    version     bigint NOT NULL,
+    name        varchar(255) NOT NULL,
+    description text COLLATE "C",
+    priority    bigint NOT NULL,
+    effect      varchar(8) NOT NULL,
+    expression  text,
+    document    jsonb,
+    changed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    changed_by  varchar(64) COLLATE "C",
+    CONSTRAINT policy_history_pkey PRIMARY KEY (tenant_id, policy_id, version),
+    CONSTRAINT fk_policy_history_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_policy_history_priority CHECK (priority BETWEEN 0 AND 1000),
+    CONSTRAINT ck_policy_history_effect CHECK (effect IN ('allow', 'deny'))
+);
+
 CREATE TABLE role_policies (
     role_id     varchar(64) COLLATE "C" NOT NULL,
     policy_id   varchar(64) COLLATE "C" NOT NULL,

@@ -44,7 +44,7 @@ REVOKE UPDATE, DELETE ON outbox FROM app_user;
 REVOKE DELETE ON policy_versions FROM app_user, app_platform;
 REVOKE UPDATE ON policy_changes FROM app_user, app_platform;
 REVOKE DELETE ON policy_changes FROM app_user;
-REVOKE UPDATE ON password_history FROM app_user, app_platform;
+REVOKE UPDATE ON password_history, policy_history FROM app_user, app_platform;
 REVOKE ALL ON tenant_tombstones FROM app_user;
 REVOKE UPDATE, DELETE ON tenant_tombstones FROM app_platform;
 

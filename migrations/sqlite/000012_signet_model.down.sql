@@ -139,6 +139,7 @@ DROP TABLE resources;
 DROP TABLE policy_global_permissions;
 DROP TABLE policy_permissions;
 DROP TABLE role_policies;
+DROP TABLE policy_history;
 DROP TABLE policies;
 
 DROP INDEX idx_permissions_global_permission_id;

@@ -561,6 +561,26 @@ CREATE TABLE policies (
 CREATE UNIQUE INDEX uq_policies_tenant_id_name_key ON policies (tenant_id, name_key);
 CREATE UNIQUE INDEX uq_policies_tenant_id_id ON policies (tenant_id, id);
 
+-- A policy as it was from one change to the next, the present one included.
+CREATE TABLE policy_history (
+    tenant_id   TEXT NOT NULL,
+    policy_id   TEXT NOT NULL,
+    version     INTEGER NOT NULL,
+    name        TEXT NOT NULL,
+    description TEXT,
+    priority    INTEGER NOT NULL,
+    effect      TEXT NOT NULL,
+    expression  TEXT,
+    document    TEXT CHECK (json_valid(document)),
+    changed_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    changed_by  TEXT,
+    PRIMARY KEY (tenant_id, policy_id, version),
+    CONSTRAINT fk_policy_history_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_policy_history_priority CHECK (priority BETWEEN 0 AND 1000),
+    CONSTRAINT ck_policy_history_effect CHECK (effect IN ('allow', 'deny'))
+) STRICT;
+
 CREATE TABLE role_policies (
     role_id     TEXT NOT NULL,
     policy_id   TEXT NOT NULL,

@@ -4,8 +4,9 @@
 //! policy may say beyond its document is said by links ([`links`]): nothing is stored that decisions do not read.
 //! Every verb that ends in `_in` records exactly one event and marks that decisions change; all of them need
 //! `policy:grant_any`, because a document can say anything, and where a priority other than 0 is or was in force
-//! `policy:set_priority` too ([`priority`]).
+//! `policy:set_priority` too. Each change keeps the version that it makes ([`history`]).
 
+pub mod history;
 pub(crate) mod http;
 pub mod links;
 mod priority;
@@ -134,7 +135,8 @@ pub async fn create_policy_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewPol
         updated_at: now,
     };
     store::insert(tx, &tenant, &policy).await.map_err(|e| refused(e, &policy.name))?;
-    record(tx, permit, "policy.created", &policy, &tenant);
+    history::keep(cx, tx, &tenant, &policy).await?;
+    record(tx, permit, "policy.created", &policy, None);
     Ok(policy)
 }
 
@@ -153,22 +155,36 @@ pub async fn update_policy_in(
     let tenant = permit.own_tenant()?.clone();
     check_grant_any(cx, permit, "changing a policy").await?;
     check_texts(change.name.as_deref(), change.description.as_ref().and_then(Option::as_deref))?;
-    let mut policy = store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("policy"))?;
-    if version.is_some_and(|read| read != policy.version) {
+    let before = store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("policy"))?;
+    if version.is_some_and(|read| read != before.version) {
         return Err(Error::Stale);
     }
-    let before = policy.clone();
-    apply(&mut policy, change, &tenant)?;
-    if outranks_differently(&before, &policy) {
-        check_may_set(cx, permit, &Target::member(id)).await?;
+    let mut after = before.clone();
+    apply(&mut after, change, &tenant)?;
+    save(cx, tx, permit, &before, after, None).await
+}
+
+/// Writes what a policy has become, by a change or by rolling it back to a version.
+async fn save(
+    cx: &Cx,
+    tx: &mut Tx,
+    permit: &Permit,
+    before: &Policy,
+    after: Policy,
+    restored: Option<i64>,
+) -> Result<Policy> {
+    let tenant = permit.own_tenant()?.clone();
+    if outranks_differently(before, &after) {
+        check_may_set(cx, permit, &Target::member(&after.id)).await?;
     }
-    policy.version = before.version + 1;
-    policy.updated_at = cx.now();
+    let policy = Policy { version: before.version + 1, updated_at: cx.now(), ..after };
     let touched = store::update(tx, &tenant, &policy, before.version).await;
     if touched.map_err(|e| refused(e, &policy.name))? == 0 {
         return Err(Error::Stale);
     }
-    record(tx, permit, "policy.updated", &policy, &tenant);
+    history::keep(cx, tx, &tenant, &policy).await?;
+    let action = if restored.is_some() { "policy.rolled_back" } else { "policy.updated" };
+    record(tx, permit, action, &policy, restored);
     Ok(policy)
 }
 
@@ -219,7 +235,7 @@ pub async fn delete_policy_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &Policy
         )));
     }
     store::delete(tx, &tenant, id).await?;
-    record(tx, permit, "policy.deleted", &policy, &tenant);
+    record(tx, permit, "policy.deleted", &policy, None);
     Ok(())
 }
 
@@ -270,12 +286,15 @@ fn states_foreign_tenant(pattern: &str, tenant: &TenantId) -> bool {
     rest.split(':').nth(2).is_some_and(|stated| !stated.contains(['*', '?']) && stated != tenant.as_str())
 }
 
-fn record(tx: &mut Tx, permit: &Permit, action: &'static str, policy: &Policy, tenant: &TenantId) {
-    let name = Target::member(&policy.id).name(Some(tenant.as_str()));
-    let details = json!({
+fn record(tx: &mut Tx, permit: &Permit, action: &'static str, policy: &Policy, restored: Option<i64>) {
+    let name = Target::member(&policy.id).name(permit.tenant().map(|tenant| tenant.as_str()));
+    let mut details = json!({
         "name": policy.name, "version": policy.version, "document": policy.document,
         "effect": word(policy.effect), "priority": policy.priority, "expression": policy.expression,
     });
+    if let (Some(version), Some(map)) = (restored, details.as_object_mut()) {
+        map.insert("restored_version".to_owned(), json!(version));
+    }
     tx.record(permit, Event::done(action, name).details(details));
     tx.decisions_change(permit, Change::Policy(&policy.id));
 }

@@ -16,6 +16,7 @@
 
 pub mod cases;
 pub mod condition;
+pub mod diff;
 pub mod document;
 pub mod expression;
 mod guard;

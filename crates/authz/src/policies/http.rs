@@ -34,13 +34,14 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(link_global_permission, unlink_global_permission))
         .routes(routes!(list_resources))
         .routes(routes!(link_resource, unlink_resource))
+        .merge(super::history::http::routes())
 }
 
 /// `allow` or `deny`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Effect)]
-enum EffectWord {
+pub(super) enum EffectWord {
     Allow,
     Deny,
 }
@@ -66,7 +67,7 @@ impl From<EffectWord> for Effect {
 /// A policy.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Policy)]
-struct PolicyBody {
+pub(super) struct PolicyBody {
     id: String,
     /// Unique in the tenant in any case.
     name: String,
@@ -103,7 +104,7 @@ impl From<Policy> for PolicyBody {
     }
 }
 
-fn tagged(policy: Policy) -> Tagged<PolicyBody> {
+pub(super) fn tagged(policy: Policy) -> Tagged<PolicyBody> {
     Tagged { version: policy.version, body: policy.into() }
 }
 
@@ -183,10 +184,10 @@ struct NewLinkBody {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
-struct PolicyPath {
+pub(super) struct PolicyPath {
     /// The policy's id.
     #[param(value_type = String)]
-    policy_id: PolicyId,
+    pub(super) policy_id: PolicyId,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

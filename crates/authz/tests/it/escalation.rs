@@ -270,7 +270,7 @@ async fn policy_that_asks(world: &World, document: serde_json::Value, expression
 async fn h29_memberships_that_policies_ask_about_need_the_right_to_grant_any() {
     for (condition, expression, roles_too) in [
         (json!({ "ForAnyValue:StringEquals": { "aws:groups": "g" } }), None, false),
-        (json!({}), Some("'r' in principal.roles"), true),
+        (json!({ "Bool": { "aws:SecureTransport": "true" } }), Some("'r' in principal.roles"), true),
     ] {
         for world in World::both().await {
             let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;

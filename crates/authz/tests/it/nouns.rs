@@ -298,6 +298,8 @@ async fn every_inner_verb_records_exactly_one_event() {
             .await
             .unwrap();
         note(&tx);
+        policies::history::roll_back_in(&cx, &mut tx, &permit, &policy.id, 1, None).await.unwrap();
+        note(&tx);
         roles::set_policies_in(&cx, &mut tx, &permit, &role.id, std::slice::from_ref(&policy.id))
             .await
             .unwrap();

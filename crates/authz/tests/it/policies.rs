@@ -1,9 +1,10 @@
 //! What a policy says beside its document: priority and expression.
 
+use authz::policies::history::{self, VERSIONS_MAX};
 use authz::policies::links::{self, Link};
 use authz::policies::{self, NewPolicy, Policy, PolicyChange};
 use authz::roles::{self, Window};
-use authz::{Cx, permissions};
+use authz::{Cx, Listing, permissions};
 use base::Problem;
 use base::id::UserId;
 use policy::Effect;
@@ -181,5 +182,101 @@ async fn what_is_said_at_a_priority_needs_the_right_to_set_it() {
         assert!(refused.iter().all(|event| event.details["action"] == "policy:set_priority"));
         let changed = world.events("policy.updated").await;
         assert_eq!(changed.last().unwrap().details["priority"], 0);
+    }
+}
+
+async fn back(cx: &Cx, policy: &Policy, version: i64) -> authz::Result<Policy> {
+    history::roll_back(cx, &policy.id, &any_version().await, version).await
+}
+
+#[tokio::test]
+async fn every_change_keeps_the_version_that_it_makes_and_any_can_be_had_back() {
+    for scene in Scene::both().await {
+        let Scene { world, root, .. } = &scene;
+        let new = NewPolicy { document: Some(says("Allow", "report:read")), ..NewPolicy::named("kept") };
+        let made = scene.give("ONE", new).await;
+        let edit = PolicyChange {
+            name: Some("Kept".to_owned()),
+            document: Some(says("Deny", "report:read")),
+            priority: Some(3),
+            expression: Some(Some("principal.mfa".to_owned())),
+            ..PolicyChange::default()
+        };
+        change(root, &made, edit).await.unwrap();
+        assert!(!scene.reads().await);
+
+        let restored = back(root, &made, 1).await.unwrap();
+
+        assert!(scene.reads().await);
+        assert_eq!((restored.version, restored.priority, restored.expression.as_deref()), (3, 0, None));
+        assert_eq!(restored.document, made.document);
+        assert_eq!(restored.name, "Kept", "others refer to it by its name");
+        let listed = history::page_versions(root, &made.id, &Listing::first(10)).await.unwrap();
+        let numbers: Vec<i64> = listed.items.iter().map(|one| one.version).collect();
+        assert_eq!(numbers, [3, 2, 1]);
+        let first = history::load_version(root, &made.id, 1).await.unwrap();
+        assert_eq!((&first.document, first.name.as_str()), (&made.document, "kept"));
+        assert_eq!(first.changed_by, root.actor().id());
+        assert_eq!(listed.items.last(), Some(&first));
+        let events = world.events("policy.rolled_back").await;
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].details["restored_version"], 1);
+        assert_eq!(code(back(root, &made, 9).await), "not_found");
+        assert_eq!(code(history::load_version(root, &made.id, 0).await), "not_found");
+
+        let found = history::compare_versions(root, &made.id, Some(1), Some(2)).await.unwrap();
+        let members: Vec<&str> = found.diff.members.iter().map(|member| member.name.as_str()).collect();
+        assert_eq!(members, ["name", "priority", "expression"]);
+        assert_eq!(found.diff.statements.len(), 1);
+        assert_eq!(found.diff.statements[0].elements[0].before, Some(json!("Allow")));
+        let last = history::compare_versions(root, &made.id, None, None).await.unwrap();
+        assert_eq!((last.from, last.to), (2, 3));
+        assert_eq!(code(history::compare_versions(root, &made.id, Some(7), None).await), "not_found");
+
+        let alone = policies::create_policy(root, NewPolicy::named("alone")).await.unwrap();
+        policies::delete_policy(root, &alone.id, &any_version().await).await.unwrap();
+        assert_eq!(code(history::load_version(root, &alone.id, 1).await), "not_found");
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_version_goes_with_the_change_that_makes_one_too_many() {
+    for scene in Scene::both().await {
+        let made = policies::create_policy(&scene.root, NewPolicy::named("p0")).await.unwrap();
+        for number in 1..=VERSIONS_MAX {
+            let description = Some(Some(format!("change {number}")));
+            let edit = PolicyChange { description, ..PolicyChange::default() };
+            change(&scene.root, &made, edit).await.unwrap();
+        }
+
+        let listed = history::page_versions(&scene.root, &made.id, &Listing::first(200)).await.unwrap();
+
+        let numbers: Vec<i64> = listed.items.iter().map(|one| one.version).collect();
+        assert_eq!(numbers, (2..=VERSIONS_MAX + 1).rev().collect::<Vec<i64>>());
+        assert_eq!(code(back(&scene.root, &made, 1).await), "not_found");
+        assert_eq!(code(back(&scene.root, &made, 2).await), "Ok");
+    }
+}
+
+#[tokio::test]
+async fn rolling_back_asks_for_what_a_change_asks_for() {
+    for scene in Scene::both().await {
+        let Scene { world, root, editor, .. } = &scene;
+        let new = NewPolicy { priority: 9, ..NewPolicy::named("was high") };
+        let made = policies::create_policy(root, new).await.unwrap();
+        change(root, &made, to(0)).await.unwrap();
+
+        assert_eq!(code(back(editor, &made, 1).await), "denied", "it would be high again");
+        assert_eq!(code(back(editor, &made, 2).await), "Ok");
+        let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
+        let admin = world.cx_of(&world.acme, &admin, "admin");
+        assert_eq!(code(back(&admin, &made, 2).await), "denied");
+        assert_eq!(code(history::load_version(&admin, &made.id, 1).await), "Ok", "whoever reads policies");
+        let stranger = world.user(&world.rival, "eve", Some("SUPER_ADMIN")).await;
+        let stranger = crate::world::cx_of(&world.core, &world.rival, &stranger, "eve");
+        assert_eq!(code(history::load_version(&stranger, &made.id, 1).await), "not_found");
+        assert_eq!(code(back(&stranger, &made, 1).await), "not_found");
+        let nobody = history::page_versions(&stranger, &made.id, &Listing::first(9)).await;
+        assert_eq!(code(nobody), "not_found");
     }
 }

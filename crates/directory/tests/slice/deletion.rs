@@ -160,6 +160,11 @@ const ROWS: &[(&str, &str)] = &[
     ("group_members", "INSERT INTO group_members (group_id, principal_id, tenant_id) VALUES ('g1', $2, $1)"),
     ("group_roles", "INSERT INTO group_roles (group_id, role_id, tenant_id) VALUES ('g1', 'r1', $1)"),
     ("policies", "INSERT INTO policies (id, tenant_id, name, name_key) VALUES ('p1', $1, 'P', 'p')"),
+    (
+        "policy_history",
+        "INSERT INTO policy_history (tenant_id, policy_id, version, name, priority, effect) \
+         VALUES ($1, 'p1', 1, 'P', 0, 'allow')",
+    ),
     ("role_policies", "INSERT INTO role_policies (role_id, policy_id, tenant_id) VALUES ('r1', 'p1', $1)"),
     (
         "policy_permissions",

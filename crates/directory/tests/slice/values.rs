@@ -6,11 +6,18 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// A policy with this resource and condition.
-async fn policy(world: &World, name: &str, resource: &str, condition: Value, expression: Option<&str>) {
-    let document = json!({
-        "Version": "2012-10-17",
-        "Statement": [{ "Effect": "Allow", "Action": "report:read", "Resource": resource, "Condition": condition }],
-    });
+async fn policy(
+    world: &World,
+    name: &str,
+    resource: &str,
+    condition: Option<Value>,
+    expression: Option<&str>,
+) {
+    let mut statement = json!({ "Effect": "Allow", "Action": "report:read", "Resource": resource });
+    if let Some(condition) = condition {
+        statement["Condition"] = condition;
+    }
+    let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
     let new = NewPolicy {
         document: Some(document),
         expression: expression.map(str::to_owned),
@@ -30,8 +37,14 @@ async fn h29_nobody_gains_by_attributes_that_policies_ask_about() {
         let give = |value: &str| json!({ "attributes": { "Team": value } });
         world.patch(&oscar, &eve, give("red")).await.ok();
 
-        policy(&world, "tag", "*", json!({ "StringEquals": { "aws:PrincipalTag/team": "blue" } }), None)
-            .await;
+        policy(
+            &world,
+            "tag",
+            "*",
+            Some(json!({ "StringEquals": { "aws:PrincipalTag/team": "blue" } })),
+            None,
+        )
+        .await;
 
         world.patch(&oscar, &eve, give("blue")).await.refused(403, "escalation");
         world.patch(&oscar, &own, give("blue")).await.refused(403, "escalation");
@@ -55,7 +68,7 @@ async fn h29_nobody_gains_by_attributes_that_policies_ask_about() {
         world.patch(&world.admin(), &eve, give("blue")).await.ok();
 
         // An expression over all attributes asks about each.
-        policy(&world, "all", "*", json!({}), Some("principal.tags.exists(t, t == 'x')")).await;
+        policy(&world, "all", "*", None, Some("principal.tags.exists(t, t == 'x')")).await;
         world.patch(&oscar, &eve, json!({ "attributes": { "floor": 4 } })).await.refused(403, "escalation");
     }
 }
@@ -71,12 +84,18 @@ async fn h29_nobody_gains_by_a_name_that_policies_mean() {
         world.patch(&oscar, &eve, name("eva")).await.ok();
 
         // Everybody has a home by their name: new people too, but nobody becomes somebody else.
-        policy(&world, "home", "home/${aws:username}/*", json!({}), None).await;
+        policy(&world, "home", "home/${aws:username}/*", None, None).await;
         world.patch(&oscar, &eve, name("carol")).await.refused(403, "escalation");
         world.post(&oscar, "/api/v1/users", name("dave")).await.ok();
 
-        policy(&world, "named", "*", json!({ "StringLike": { "aws:username": ["carol", "svc-*"] } }), None)
-            .await;
+        policy(
+            &world,
+            "named",
+            "*",
+            Some(json!({ "StringLike": { "aws:username": ["carol", "svc-*"] } })),
+            None,
+        )
+        .await;
         world.post(&oscar, "/api/v1/users", name("carol")).await.refused(403, "escalation");
         world.post(&oscar, "/api/v1/users", name("svc-7")).await.refused(403, "escalation");
         world.post(&oscar, "/api/v1/users", name("erin")).await.ok();

@@ -67,6 +67,7 @@ static STEPS: &[Step] = steps! {
     "policy_permissions" by "policy_id, permission_id";
     "policy_global_permissions" by "policy_id, global_permission_id";
     "policy_resources" by "policy_id, resource_id";
+    "policy_history" by "tenant_id, policy_id, version";
     "users" by "id";
     "principals" by "id";
     "oauth2_clients" by "id";
