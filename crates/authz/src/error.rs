@@ -73,6 +73,9 @@ pub enum Error {
     /// A policy document is wrong: every mistake with its place.
     #[error("the policy document has {} mistakes", .0.len())]
     Document(Vec<policy::ParseError>),
+    /// Statements reach further than they look, and nobody said that this is meant: each with its place.
+    #[error("{} statements of the policy reach further than they look", .0.len())]
+    Unacknowledged(Vec<policy::ParseError>),
     /// A policy's expression is wrong: every mistake with its line and column.
     #[error("the expression has {} mistakes", .0.len())]
     Expression(Vec<policy::ParseError>),
@@ -199,12 +202,8 @@ impl From<Error> for Problem {
                 };
                 problem.field(pointer, code, detail)
             }
-            Error::Document(errors) => {
-                errors.iter().fold(Self::new(Kind::Invalid, "invalid_policy", text), |problem, error| {
-                    let detail = format!("found {}, expected {}", error.found, error.expected);
-                    problem.field(format!("/document{}", error.path), "invalid_policy", detail)
-                })
-            }
+            Error::Document(errors) => in_document("invalid_policy", text, &errors),
+            Error::Unacknowledged(errors) => in_document("needs_acknowledgement", text, &errors),
             Error::Expression(errors) => {
                 errors.iter().fold(Self::new(Kind::Invalid, "invalid_expression", text), |problem, error| {
                     let place = match error.path.as_str() {
@@ -243,4 +242,12 @@ impl From<Error> for Problem {
             Error::Bug(problem) => problem,
         }
     }
+}
+
+/// A refusal of a policy document, with each place in it.
+fn in_document(code: &'static str, text: String, errors: &[policy::ParseError]) -> Problem {
+    errors.iter().fold(Problem::new(Kind::Invalid, code, text), |problem, error| {
+        let detail = format!("found {}, expected {}", error.found, error.expected);
+        problem.field(format!("/document{}", error.path), code, detail)
+    })
 }

@@ -6,9 +6,11 @@
 //! `policy:grant_any`, because a document can say anything, and where a priority other than 0 is or was in force
 //! `policy:set_priority` too. Each change keeps the version that it makes ([`history`]).
 
+pub mod acknowledge;
 pub mod history;
 pub(crate) mod http;
 pub mod links;
+pub mod lint;
 mod priority;
 mod store;
 mod verbs;
@@ -71,6 +73,8 @@ pub struct NewPolicy {
     pub priority: i64,
     /// What guards all that the policy says, in CEL.
     pub expression: Option<String>,
+    /// What is said knowingly: of [`acknowledge::CODES`].
+    pub acknowledge: Vec<String>,
 }
 
 impl NewPolicy {
@@ -83,6 +87,7 @@ impl NewPolicy {
             effect: Effect::Allow,
             priority: 0,
             expression: None,
+            acknowledge: Vec::new(),
         }
     }
 }
@@ -102,18 +107,23 @@ pub struct PolicyChange {
     pub priority: Option<i64>,
     /// Another expression.
     pub expression: Option<Option<String>>,
+    /// What the other document says knowingly: of [`acknowledge::CODES`].
+    pub acknowledge: Vec<String>,
 }
 
 /// Makes a policy in the permit's tenant. It grants nothing until a role carries it.
 ///
-/// Fails with [`Error::Document`], [`Error::Expression`], [`Error::Taken`], [`Error::LimitReached`],
-/// [`Error::Invalid`], [`Error::Escalation`], and with [`Error::Denied`] for a priority that the caller may not set.
+/// Fails with [`Error::Document`], [`Error::Unacknowledged`], [`Error::Expression`], [`Error::Taken`],
+/// [`Error::LimitReached`], [`Error::Invalid`], [`Error::Escalation`], and with [`Error::Denied`] for a priority that the caller may not set.
 pub async fn create_policy_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewPolicy) -> Result<Policy> {
     let tenant = permit.own_tenant()?.clone();
     check_grant_any(cx, permit, "making a policy").await?;
     check_texts(Some(&new.name), new.description.as_deref())?;
     check_priority(new.priority)?;
     let document = new.document.map(|document| check_document(&document, &tenant)).transpose()?;
+    if let Some(document) = &document {
+        acknowledge::check(None, document, &new.acknowledge)?;
+    }
     new.expression.as_deref().map(check_expression).transpose()?;
     if new.priority != 0 {
         check_may_set(cx, permit, &Target::all("policy")).await?;
@@ -197,7 +207,9 @@ fn apply(policy: &mut Policy, change: PolicyChange, tenant: &TenantId) -> Result
         policy.description = description;
     }
     if let Some(document) = change.document {
-        policy.document = Some(check_document(&document, tenant)?);
+        let document = check_document(&document, tenant)?;
+        acknowledge::check(policy.document.as_ref(), &document, &change.acknowledge)?;
+        policy.document = Some(document);
     }
     if let Some(effect) = change.effect {
         policy.effect = effect;

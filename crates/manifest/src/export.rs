@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use authz::access::{Registration, RegistrationText};
+use authz::policies::acknowledge;
 use authz::policies::links::Linked;
 use authz::roles::Window;
 use authz::{Action, Cx, Place, Target};
@@ -137,6 +138,8 @@ struct PolicyOut<'a> {
     priority: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     expression: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    acknowledge: Vec<&'static str>,
     permissions: Vec<LinkOut<'a>>,
     global_permissions: Vec<&'a str>,
     resources: Vec<&'a str>,
@@ -297,6 +300,7 @@ fn policy_out<'a>(state: &'a State, policy: &'a authz::policies::Policy) -> Poli
         effect: effect_word(policy.effect),
         priority: policy.priority,
         expression: policy.expression.as_deref(),
+        acknowledge: policy.document.as_ref().map(acknowledge::needed).unwrap_or_default(),
         permissions: permissions.collect(),
         global_permissions: links.map(|links| names(&links.globals)).unwrap_or_default(),
         resources: links.map(|links| names(&links.resources)).unwrap_or_default(),

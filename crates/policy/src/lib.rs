@@ -21,6 +21,7 @@ pub mod document;
 pub mod expression;
 mod guard;
 pub mod key;
+pub mod lint;
 pub mod name;
 pub mod pattern;
 pub mod policy;

@@ -230,6 +230,11 @@ impl Snapshot {
         self.policies.len()
     }
 
+    /// Returns all policies, in no order.
+    pub fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        self.policies.values()
+    }
+
     /// Returns a policy.
     #[must_use]
     pub fn policy(&self, id: &str) -> Option<&Arc<Policy>> {

@@ -35,6 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(list_resources))
         .routes(routes!(link_resource, unlink_resource))
         .merge(super::history::http::routes())
+        .merge(super::lint::http::routes())
 }
 
 /// `allow` or `deny`.
@@ -128,6 +129,9 @@ struct NewPolicyBody {
     priority: i64,
     /// A condition in CEL on all that the policy says; at most 4 KiB.
     expression: Option<String>,
+    /// What the document says knowingly: `allow_not_action`, `allow_not_resource`.
+    #[serde(default)]
+    acknowledge: Vec<String>,
 }
 
 /// A merge patch (RFC 7396) over a policy, except that `document` is replaced as a whole.
@@ -153,6 +157,9 @@ struct PolicyPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     expression: Field<String>,
+    /// What the document says knowingly that it did not say before: `allow_not_action`, `allow_not_resource`.
+    #[serde(default)]
+    acknowledge: Vec<String>,
 }
 
 /// What a policy is linked to.
@@ -291,6 +298,7 @@ async fn create(cx: Cx, Json(body): Json<NewPolicyBody>) -> Result<Response, Fai
         effect: body.effect.map_or(Effect::Allow, Effect::from),
         priority: body.priority,
         expression: body.expression,
+        acknowledge: body.acknowledge,
     };
     let policy = super::create_policy(&cx, new).await?;
     Ok(created(&cx, &format!("policies/{}", policy.id), tagged(policy)))
@@ -323,6 +331,7 @@ async fn update(
         effect: patch.effect.required("/effect")?.map(Effect::from),
         priority: patch.priority.required("/priority")?,
         expression: optional(patch.expression),
+        acknowledge: patch.acknowledge,
     };
     Ok(tagged(super::update_policy(&cx, &path.policy_id, &if_match, change).await?))
 }

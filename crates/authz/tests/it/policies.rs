@@ -2,12 +2,14 @@
 
 use authz::policies::history::{self, VERSIONS_MAX};
 use authz::policies::links::{self, Link};
+use authz::policies::lint::{self, Draft};
 use authz::policies::{self, NewPolicy, Policy, PolicyChange};
 use authz::roles::{self, Window};
 use authz::{Cx, Listing, permissions};
 use base::Problem;
 use base::id::UserId;
 use policy::Effect;
+use policy::lint::Finding;
 use serde_json::{Value, json};
 
 use crate::world::{World, any_version};
@@ -278,5 +280,88 @@ async fn rolling_back_asks_for_what_a_change_asks_for() {
         assert_eq!(code(back(&stranger, &made, 1).await), "not_found");
         let nobody = history::page_versions(&stranger, &made.id, &Listing::first(9)).await;
         assert_eq!(code(nobody), "not_found");
+    }
+}
+
+#[tokio::test]
+async fn what_reaches_further_than_it_looks_is_written_only_knowingly() {
+    for scene in Scene::both().await {
+        let wide = |element: &str| {
+            let (action, resource) = match element {
+                "NotAction" => ("NotAction", "Resource"),
+                _ => ("Action", "NotResource"),
+            };
+            json!({
+                "Version": "2012-10-17",
+                "Statement": [{ "Effect": "Allow", action: ["a:b"], resource: ["x"] }],
+            })
+        };
+        let new = NewPolicy { document: Some(wide("NotAction")), ..NewPolicy::named("wide") };
+        let refused = policies::create_policy(&scene.root, new.clone()).await.unwrap_err();
+        let problem = Problem::from(refused);
+        assert_eq!(problem.code(), "needs_acknowledgement");
+        assert_eq!(problem.errors()[0].pointer, "/document/Statement/0/NotAction");
+        let said = |word: &str| NewPolicy { acknowledge: vec![word.to_owned()], ..new.clone() };
+        assert_eq!(
+            code(policies::create_policy(&scene.root, said("allow_not_resource")).await),
+            "needs_acknowledgement"
+        );
+        assert_eq!(code(policies::create_policy(&scene.root, said("yes")).await), "invalid");
+        let made = policies::create_policy(&scene.root, said("allow_not_action")).await.unwrap();
+
+        let to = |document: Value| PolicyChange { document: Some(document), ..PolicyChange::default() };
+        assert_eq!(code(change(&scene.root, &made, to(wide("NotAction"))).await), "Ok", "it was said before");
+        let other = to(wide("NotResource"));
+        assert_eq!(code(change(&scene.root, &made, other.clone()).await), "needs_acknowledgement");
+        let knowing = PolicyChange { acknowledge: vec!["allow_not_resource".to_owned()], ..other };
+        assert_eq!(code(change(&scene.root, &made, knowing).await), "Ok");
+        assert_eq!(code(back(&scene.root, &made, 1).await), "Ok", "it was said then");
+        let deny = json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Deny", "NotAction": ["a:b"], "NotResource": ["x"] }],
+        });
+        assert_eq!(code(change(&scene.root, &made, to(deny)).await), "Ok", "a deny takes away");
+    }
+}
+
+#[tokio::test]
+async fn findings_tell_what_a_policy_is_among_the_others() {
+    for scene in Scene::both().await {
+        let Scene { world, root, .. } = &scene;
+        let deny = NewPolicy { document: Some(says("Deny", "report:*")), ..NewPolicy::named("keep out") };
+        let deny = policies::create_policy(root, deny).await.unwrap();
+        assert_eq!(lint::lint_policy(root, &deny.id).await.unwrap(), []);
+
+        let draft = Draft { document: Some(says("Allow", "report:read")), priority: 1, ..Draft::default() };
+        let codes = |findings: Vec<Finding>| -> Vec<String> {
+            findings.iter().map(|one| format!("{} {}", one.code, one.path)).collect()
+        };
+        let found = lint::lint_draft(root, draft.clone()).await.unwrap();
+        assert!(found[0].message.contains("`keep out`"), "{found:?}");
+        assert_eq!(codes(found), ["deny_outranked /Statement/0"]);
+        let in_its_place = Draft { policy_id: Some(deny.id.clone()), ..draft.clone() };
+        assert_eq!(lint::lint_draft(root, in_its_place).await.unwrap(), []);
+        let high = NewPolicy { document: draft.document.clone(), priority: 1, ..NewPolicy::named("high") };
+        policies::create_policy(root, high).await.unwrap();
+        let found = lint::lint_policy(root, &deny.id).await.unwrap();
+        assert!(found[0].message.contains("`high` has the priority 1"), "{found:?}");
+
+        let everything = Draft { document: Some(says("Allow", "*")), ..Draft::default() };
+        let found = lint::lint_draft(root, everything).await.unwrap();
+        assert_eq!(codes(found)[0], "allow_everything /Statement/0");
+        let misspelt = Draft { document: Some(says("Allow", "user:craete")), ..Draft::default() };
+        assert_eq!(
+            codes(lint::lint_draft(root, misspelt).await.unwrap()),
+            ["unknown_action /Statement/0/Action/0"]
+        );
+        let wrong = Draft { document: Some(says("Maybe", "a:b")), ..Draft::default() };
+        assert_eq!(code(lint::lint_draft(root, wrong).await), "invalid_policy");
+        let wrong = Draft { expression: Some("1".to_owned()), ..Draft::default() };
+        assert_eq!(code(lint::lint_draft(root, wrong).await), "invalid_expression");
+
+        let stranger = world.user(&world.rival, "eve", Some("SUPER_ADMIN")).await;
+        let stranger = crate::world::cx_of(&world.core, &world.rival, &stranger, "eve");
+        assert_eq!(code(lint::lint_policy(&stranger, &deny.id).await), "not_found");
+        assert_eq!(lint::lint_draft(&stranger, draft).await.unwrap(), []);
     }
 }

@@ -88,6 +88,8 @@ pub struct PolicyDecl {
     pub priority: Option<i64>,
     /// What guards all that it says.
     pub expression: Option<Option<String>>,
+    /// What its document says knowingly.
+    pub acknowledge: Vec<String>,
     /// The permissions that it is linked to.
     pub permissions: Option<Vec<LinkDecl>>,
     /// The names of the global permissions that it is linked to.
@@ -449,6 +451,7 @@ fn policy(of: &Reader<'_>) -> PolicyDecl {
         effect: of.effect("effect"),
         priority: of.int("priority"),
         expression: of.or_null("expression"),
+        acknowledge: of.texts("acknowledge").unwrap_or_default(),
         permissions: of.links("permissions"),
         global_permissions: of.texts_at("global_permissions"),
         resources: of.texts_at("resources"),

@@ -6,6 +6,7 @@
 use authz::access::{CONTEXT_KEY_BYTES_MAX, CONTEXT_KEYS_MAX, PATTERNS_MAX};
 use authz::permissions::CODE_BYTES_MAX;
 use authz::permissions::global::NAME_BYTES_MAX;
+use authz::policies::acknowledge::CODES as ACKNOWLEDGED;
 use authz::policies::links::LINKS_MAX;
 
 /// What a value must be.
@@ -230,6 +231,11 @@ static POLICY: Table = Table {
             "expression",
             Shape::Expression,
             "A condition in CEL on all that the policy says: it says nothing unless this is true.",
+        ),
+        key(
+            "acknowledge",
+            Shape::List(&Shape::OneOf(&ACKNOWLEDGED), ACKNOWLEDGED.len()),
+            "What the document says knowingly: an Allow with `NotAction` or `NotResource` permits what comes later too.",
         ),
         key(
             "permissions",

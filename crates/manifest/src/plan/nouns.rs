@@ -20,7 +20,7 @@ impl Planner<'_> {
                 None => self.new_policy(decl),
                 Some(policy) => {
                     let mut draft = Draft::new(Operation::Update, "policy", &decl.name);
-                    let change = PolicyChange {
+                    let mut change = PolicyChange {
                         name: draft.field("name", &policy.name, Some(&decl.name.value)),
                         description: draft.field(
                             "description",
@@ -35,7 +35,11 @@ impl Planner<'_> {
                         effect: self.effect(&mut draft, policy.effect, decl),
                         priority: draft.field("priority", &policy.priority, decl.priority.as_ref()),
                         expression: draft.field("expression", &policy.expression, decl.expression.as_ref()),
+                        acknowledge: Vec::new(),
                     };
+                    if change.document.is_some() {
+                        change.acknowledge.clone_from(&decl.acknowledge);
+                    }
                     if change != PolicyChange::default() {
                         draft.steps.push(Step::UpdatePolicy(policy.id.clone(), policy.version, change));
                     }
@@ -73,6 +77,7 @@ impl Planner<'_> {
             effect: decl.effect.unwrap_or(policy::Effect::Allow),
             priority,
             expression,
+            acknowledge: decl.acknowledge.clone(),
         }));
         self.push(draft);
     }

@@ -307,6 +307,16 @@ async fn a_policys_priority_and_expression_are_applied_exported_and_taken_away()
         let back = format!("{HEAD}policies: [{{ name: Read documents, priority: 0, expression: null }}]\n");
         let answer = world.apply(&boss, &back).await;
         assert_eq!(answer.changes[0].details.len(), 2, "{}", answer.diff);
+        let wide = format!(
+            "{HEAD}policies: [{{ name: Wide, document: {{ Version: '2012-10-17', Statement: [{{ Effect: Allow, NotAction: 'x:y', Resource: 'z' }}] }} }}]\n"
+        );
+        let refused = world.try_apply(&boss, &wide).await.unwrap_err();
+        assert_eq!(refused.code(), "needs_acknowledgement", "{refused:?}");
+        let knowing = wide.replace("name: Wide,", "name: Wide, acknowledge: [allow_not_action],");
+        assert!(world.apply(&boss, &knowing).await.changed);
+        assert_eq!(world.apply(&boss, &wide).await.diff, "nothing to change\n");
+        let exported = world.service.export(&world.host(), "acme").await.unwrap();
+        assert!(exported.contains("allow_not_action"), "{exported}");
         let made = format!(
             "{HEAD}policies: [{{ name: New, document: {{ Version: '2012-10-17', Statement: [{{ Effect: Deny, Action: 'x:y', Resource: '*' }}] }}, priority: 7, expression: 'principal.mfa' }}]\n"
         );

@@ -44,3 +44,11 @@ fn the_page_lists_every_key_as_it_is() {
 
     assert_eq!(listed, expected);
 }
+
+#[test]
+fn the_page_lists_every_finding_as_it_is() {
+    let expected: Vec<String> =
+        policy::lint::CODES.iter().map(|(code, meaning)| format!("| `{code}` | {meaning} |")).collect();
+
+    assert_eq!(rows("Findings"), expected);
+}

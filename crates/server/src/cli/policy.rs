@@ -1,5 +1,7 @@
 //! `signet policy`: reads policies and runs their tests, on files alone. No server and no database is asked.
 
+mod compare;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +31,26 @@ pub(super) enum Policy {
         #[arg(long)]
         resource: bool,
     },
+    /// Names what is right and probably not meant, in policies and among them. Ends with 1 if there is anything.
+    Lint {
+        /// Files, or folders whose `.json`, `.yaml` and `.yml` files are read: documents, policies as the API gives
+        /// them, or files for `apply`.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Says what differs between two policies, statement by statement. Ends with 1 if anything does.
+    Diff {
+        /// The earlier one: a document, or a policy as the API gives it.
+        before: PathBuf,
+        /// The later one.
+        after: PathBuf,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Runs the cases of test files (YAML), each of which says what a question is answered under which policies.
     Test {
         /// Files, or folders whose `.yaml` and `.yml` files are run.
@@ -46,6 +68,8 @@ pub(super) fn run(command: &Policy) -> Result<(), Failure> {
         Policy::Check { files, resource } => {
             check(files, if *resource { Kind::Resource } else { Kind::Identity })
         }
+        Policy::Lint { paths, json } => compare::lint(paths, *json),
+        Policy::Diff { before, after, json } => compare::compare(before, after, *json),
         Policy::Test { paths, verbose } => test(paths, *verbose),
     }
 }
@@ -74,7 +98,7 @@ fn check(files: &[PathBuf], kind: Kind) -> Result<(), Failure> {
 fn test(paths: &[PathBuf], verbose: bool) -> Result<(), Failure> {
     let mut files = Vec::new();
     for path in paths {
-        find_files(path, 0, &mut files)?;
+        find_files(path, 0, &["yaml", "yml"], &mut files)?;
     }
     files.sort();
     let (mut passed, mut failed, mut wrong) = (0_usize, 0_usize, String::new());
@@ -114,8 +138,8 @@ fn test(paths: &[PathBuf], verbose: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lists a file, or the test files of a folder and of the folders in it.
-fn find_files(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+/// Lists a file, or the files of a folder and of the folders in it whose names end so.
+fn find_files(path: &Path, depth: usize, ends: &[&str], files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::NotFound(format!("{}: {error}", path.display()));
     if !std::fs::metadata(path).map_err(failed)?.is_dir() {
         files.push(path.to_owned());
@@ -128,10 +152,10 @@ fn find_files(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(),
         let entry = entry.map_err(failed)?;
         let kind = entry.file_type().map_err(failed)?;
         let found = entry.path();
-        let is_test = found.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let is_wanted = found.extension().is_some_and(|extension| ends.iter().any(|end| extension == *end));
         if kind.is_dir() {
-            find_files(&found, depth + 1, files)?;
-        } else if is_test {
+            find_files(&found, depth + 1, ends, files)?;
+        } else if is_wanted {
             files.push(found);
         }
         if files.len() > FILES_MAX {

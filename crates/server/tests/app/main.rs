@@ -20,6 +20,7 @@ mod harness;
 mod idempotency;
 mod maintenance;
 mod nodes;
+mod policies;
 mod relying_parties;
 mod schema_fuzz;
 mod tenants;

@@ -1,0 +1,124 @@
+//! What a person does with policies: over REST and on files.
+
+use serde_json::{Value, json};
+
+use crate::harness::{ALICE_PASSWORD, Answer, BOTH, Database, Place, Server};
+
+/// Sends a request about policies as alice, who is a Super Admin of acme.
+fn send(
+    server: &Server,
+    token: &str,
+    method: &str,
+    path: &str,
+    tag: Option<&str>,
+    body: Option<&Value>,
+) -> Answer {
+    let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    let bearer = format!("Bearer {token}");
+    let mut headers = vec![("authorization", bearer.as_str())];
+    if body.is_some() {
+        headers.push(("content-type", kind));
+    }
+    if let Some(tag) = tag {
+        headers.push(("if-match", tag));
+    }
+    let body = body.map(Value::to_string);
+    server.send(method, &format!("/t/acme/api/v1/policies{path}"), &headers, body.as_deref())
+}
+
+fn document(effect: &str, action: &str) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Sid": "Only", "Effect": effect, "Action": [action], "Resource": ["*"] }],
+    })
+}
+
+#[test]
+fn a_policy_is_written_compared_and_rolled_back_over_rest() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let token = server.user_token("acme", "alice", ALICE_PASSWORD);
+        let call = |method: &str, path: &str, tag: Option<&str>, body: Option<Value>| {
+            send(&server, &token, method, path, tag, body.as_ref())
+        };
+        let new = json!({
+            "name": "报告", "document": document("Allow", "report:read"), "priority": 7,
+            "expression": "principal.name != 'eve'",
+        });
+        let made = call("POST", "", None, Some(new)).expect(201);
+        let id = made.json()["id"].as_str().unwrap().to_owned();
+        assert_eq!((&made.json()["priority"], made.header("etag").unwrap()), (&json!(7), "\"v1\""));
+        let listed = call("GET", "?filter=priority%20ge%205&sort=-priority", None, None).expect(200).json();
+        assert_eq!(listed["items"][0]["expression"], "principal.name != 'eve'");
+
+        let patch = json!({ "document": document("Deny", "report:read"), "priority": 0, "expression": null });
+        let changed = call("PATCH", &format!("/{id}"), Some("\"v1\""), Some(patch)).expect(200);
+        assert_eq!((&changed.json()["priority"], &changed.json()["expression"]), (&json!(0), &Value::Null));
+        let diff = call("GET", &format!("/{id}/diff?from=1&to=2"), None, None).expect(200).json();
+        assert_eq!(diff["statements"][0]["change"], "changed");
+        assert_eq!(diff["statements"][0]["elements"][0]["after"], "Deny");
+        assert_eq!(diff["members"].as_array().unwrap().len(), 2);
+
+        let back = format!("/{id}/versions/1/rollback");
+        assert_eq!(call("POST", &back, None, None).expect(428).json()["code"], "if_match_required");
+        assert_eq!(call("POST", &back, Some("\"v1\""), None).expect(412).json()["code"], "stale");
+        let rolled = call("POST", &back, Some("\"v2\""), None).expect(200);
+        assert_eq!((&rolled.json()["priority"], rolled.header("etag").unwrap()), (&json!(7), "\"v3\""));
+        let versions = call("GET", &format!("/{id}/versions?fields=version,changed_by"), None, None);
+        let versions = versions.expect(200).json();
+        assert_eq!(versions["items"].as_array().unwrap().len(), 3);
+        assert!(versions["items"][0]["changed_by"].is_string());
+        let first = call("GET", &format!("/{id}/versions/1"), None, None).expect(200).json();
+        assert_eq!(first["document"], document("Allow", "report:read"));
+        assert_eq!(call("GET", &format!("/{id}/versions/x"), None, None).status, 404);
+        assert_eq!(
+            call("GET", &format!("/{id}/diff?from=x"), None, None).expect(400).json()["code"],
+            "invalid_query"
+        );
+
+        let draft = json!({ "document": document("Deny", "report:read") });
+        let findings = call("POST", "/lint", None, Some(draft)).expect(200).json();
+        assert_eq!(findings["findings"][0]["code"], "deny_outranked");
+        let findings = call("GET", &format!("/{id}/lint"), None, None).expect(200).json();
+        assert_eq!(findings["findings"].as_array().unwrap().len(), 0, "{findings}");
+    }
+}
+
+#[test]
+fn policies_on_files_are_linted_and_compared_with_an_exit_status_for_pipelines() {
+    let place = Place::fresh(Database::Sqlite);
+    let write = |name: &str, value: &Value| {
+        std::fs::write(place.directory.join(name), value.to_string()).unwrap();
+    };
+    write("plain.json", &document("Allow", "report:read"));
+    write("wide.json", &document("Allow", "*"));
+    let deny = json!({ "name": "deny", "document": document("Deny", "report:*") });
+    let allow = json!({ "name": "allow", "document": document("Allow", "report:read"), "priority": 5 });
+    write("set.yaml", &json!({ "policies": [deny, allow] }));
+    write("deny.json", &deny);
+    write("allow.json", &allow);
+    let run = |arguments: &[&str]| {
+        let output = place.run(&[&["policy"], arguments].concat());
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+
+    assert_eq!(run(&["lint", "plain.json"]), (0, "nothing found in 1 policies\n".to_owned()));
+    let (status, text) = run(&["lint", "wide.json"]);
+    assert!(
+        status == 1 && text.starts_with("wide.json: /Statement/0: allow_everything: "),
+        "{status} {text}"
+    );
+    let (status, text) = run(&["lint", "--json", "set.yaml"]);
+    let found: Value = serde_json::from_str(&text).unwrap();
+    let codes: Vec<&str> =
+        found["findings"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
+    assert_eq!((status, codes), (1, vec!["deny_outranked"; 2]), "{text}");
+    assert_eq!(run(&["lint", "absent.json"]).0, 4);
+
+    assert_eq!(run(&["diff", "deny.json", "deny.json"]), (0, "nothing differs\n".to_owned()));
+    let (status, text) = run(&["diff", "deny.json", "allow.json"]);
+    let expected = "name: \"deny\" -> \"allow\"\npriority: 0 -> 5\n~ statement `Only` at 0\n    \
+                    Action: +\"report:read\" -\"report:*\"\n    Effect: \"Deny\" -> \"Allow\"\n";
+    assert_eq!((status, text.as_str()), (1, expected));
+    assert_eq!(run(&["diff", "set.yaml", "allow.json"]).0, 2);
+}
