@@ -88,16 +88,42 @@ pub fn diff(before: &Content<'_>, after: &Content<'_>) -> Diff {
     let mut members = Vec::new();
     for (name, now) in after.members {
         let was = before.members.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-        let present = |value: &Value| Some(value.clone()).filter(|value| !value.is_null());
-        push_if_different(&mut members, name, was.and_then(present), present(now));
+        let present = |value: &Value| Some(Compared::new(value)).filter(|_| !value.is_null());
+        push_if_different(&mut members, name, was.and_then(present).as_ref(), present(now).as_ref());
     }
-    let id = |content: &Content<'_>| content.document.and_then(|document| document.get("Id").cloned());
-    push_if_different(&mut members, "document.Id", id(before), id(after));
+    let id =
+        |content: &Content<'_>| content.document.and_then(|document| document.get("Id").map(Compared::new));
+    push_if_different(&mut members, "document.Id", id(before).as_ref(), id(after).as_ref());
     Diff { members, statements: statements(&read(before.document), &read(after.document)) }
 }
 
+/// A value as it is written, and what it is compared by: the items of a list in one order, one text as a list of it.
+#[derive(Clone)]
+struct Compared {
+    written: Value,
+    items: Vec<String>,
+}
+
+impl Compared {
+    fn new(written: &Value) -> Self {
+        let mut items: Vec<String> = match written {
+            Value::Array(list) => list.iter().map(Value::to_string).collect(),
+            single => vec![single.to_string()],
+        };
+        items.sort_unstable();
+        items.dedup();
+        Self { written: written.clone(), items }
+    }
+}
+
+impl PartialEq for Compared {
+    fn eq(&self, other: &Self) -> bool {
+        self.items == other.items
+    }
+}
+
 /// The elements of a statement by name, its conditions one by one.
-type Elements = BTreeMap<String, Value>;
+type Elements = BTreeMap<String, Compared>;
 
 /// The statements of a document.
 fn read(document: Option<&Value>) -> Vec<Elements> {
@@ -112,73 +138,51 @@ fn elements(statement: &Value) -> Elements {
     let mut found = Elements::new();
     for (name, value) in statement.as_object().into_iter().flatten() {
         if name != "Condition" {
-            found.insert(name.clone(), value.clone());
+            found.insert(name.clone(), Compared::new(value));
             continue;
         }
         for (operator, keys) in value.as_object().into_iter().flatten() {
             for (key, values) in keys.as_object().into_iter().flatten() {
-                found.insert(format!("Condition/{operator}/{key}"), values.clone());
+                found.insert(format!("Condition/{operator}/{key}"), Compared::new(values));
             }
         }
     }
     found
 }
 
-/// Lists are compared as sets, and one text as a list of it.
-fn same(one: &Value, other: &Value) -> bool {
-    let sorted = |value: &Value| match value {
-        Value::Array(list) => {
-            let mut texts: Vec<String> = list.iter().map(Value::to_string).collect();
-            texts.sort_unstable();
-            texts.dedup();
-            texts
-        }
-        single => vec![single.to_string()],
-    };
-    one == other || sorted(one) == sorted(other)
-}
-
-fn same_elements(one: &Elements, other: &Elements) -> bool {
-    one.len() == other.len()
-        && one.iter().all(|(name, value)| other.get(name).is_some_and(|other| same(value, other)))
-}
-
-fn push_if_different(into: &mut Vec<Element>, name: &str, before: Option<Value>, after: Option<Value>) {
-    let is_same = match (&before, &after) {
-        (Some(before), Some(after)) => same(before, after),
-        (before, after) => before.is_none() && after.is_none(),
-    };
-    if !is_same {
-        into.push(Element { name: name.to_owned(), before, after });
+fn push_if_different(
+    into: &mut Vec<Element>,
+    name: &str,
+    before: Option<&Compared>,
+    after: Option<&Compared>,
+) {
+    if before != after {
+        let written = |side: Option<&Compared>| side.map(|side| side.written.clone());
+        into.push(Element { name: name.to_owned(), before: written(before), after: written(after) });
     }
 }
+
+/// Tells whether two statements, at these places, are taken for one.
+type IsSame<'a> = &'a dyn Fn((usize, &Elements), (usize, &Elements)) -> bool;
 
 /// Which statement of the earlier document each one of the later is.
 fn pair(before: &[Elements], after: &[Elements]) -> Vec<Option<usize>> {
     let mut pairs: Vec<Option<usize>> = vec![None; after.len()];
     let mut free: Vec<bool> = vec![true; before.len()];
     let sid = |elements: &Elements| elements.get("Sid").cloned();
-    let by_sid =
-        |_: usize, now: &Elements, _: usize, was: &Elements| sid(now).is_some() && sid(now) == sid(was);
-    let by_content = |_: usize, now: &Elements, _: usize, was: &Elements| {
-        let bare = |elements: &Elements| {
-            let mut elements = elements.clone();
-            elements.remove("Sid");
-            elements
-        };
-        same_elements(&bare(now), &bare(was))
+    let by_sid: IsSame<'_> = &|(_, now), (_, was)| sid(now).is_some() && sid(now) == sid(was);
+    let by_content: IsSame<'_> = &|(_, now), (_, was)| {
+        let bare = |elements: &'_ Elements| elements.len() - usize::from(elements.contains_key("Sid"));
+        let same = |name: &String, value: &Compared| name == "Sid" || was.get(name) == Some(value);
+        bare(now) == bare(was) && now.iter().all(|(name, value)| same(name, value))
     };
-    let by_place = |at: usize, now: &Elements, was_at: usize, was: &Elements| {
-        at == was_at && (sid(now).is_none() || sid(was).is_none())
-    };
-    let ways: [&dyn Fn(usize, &Elements, usize, &Elements) -> bool; 3] = [&by_sid, &by_content, &by_place];
-    for is_same in ways {
-        for (at, (now, found)) in
-            after.iter().zip(&mut pairs).enumerate().filter(|(_, (_, found))| found.is_none())
-        {
-            let mut left = before.iter().zip(&mut free).enumerate().filter(|(_, (_, free))| **free);
-            if let Some((was_at, (_, free))) = left.find(|(was_at, (was, _))| is_same(at, now, *was_at, was))
-            {
+    let by_place: IsSame<'_> =
+        &|(at, now), (was_at, was)| at == was_at && (sid(now).is_none() || sid(was).is_none());
+    for is_same in [by_sid, by_content, by_place] {
+        for (at, now) in after.iter().enumerate() {
+            let Some(found) = pairs.get_mut(at).filter(|found| found.is_none()) else { continue };
+            let mut left = before.iter().enumerate().zip(&mut free).filter(|(_, free)| **free);
+            if let Some(((was_at, _), free)) = left.find(|(was, _)| is_same((at, now), *was)) {
                 *free = false;
                 *found = Some(was_at);
             }
@@ -191,7 +195,7 @@ fn statements(before: &[Elements], after: &[Elements]) -> Vec<StatementDiff> {
     let nothing = Elements::new();
     let pairs = pair(before, after);
     let mut found = Vec::new();
-    let sid = |elements: &Elements| elements.get("Sid").and_then(Value::as_str).map(str::to_owned);
+    let sid = |elements: &Elements| elements.get("Sid")?.written.as_str().map(str::to_owned);
     for (at, (now, was_at)) in after.iter().zip(&pairs).enumerate() {
         let was = was_at.and_then(|at| before.get(at)).unwrap_or(&nothing);
         let elements = different(was, now);
@@ -216,7 +220,7 @@ fn different(was: &Elements, now: &Elements) -> Vec<Element> {
     names.dedup();
     let mut found = Vec::new();
     for name in names {
-        push_if_different(&mut found, name, was.get(name).cloned(), now.get(name).cloned());
+        push_if_different(&mut found, name, was.get(name), now.get(name));
     }
     found
 }

@@ -92,7 +92,8 @@ async fn check_unread(
     let mut lazy = LazyRx::new(core.store(), Scope::Tenant(tenant.as_str()));
     let policies = core.snapshots().tenant(&mut lazy, tenant).await?;
     drop(lazy);
-    if is_read(policies.policies.reads()) { check_grant_any(cx, permit, change).await } else { Ok(()) }
+    let reads: &Reads = policies.policies.reads();
+    if is_read(reads) { check_grant_any(cx, permit, change).await } else { Ok(()) }
 }
 
 fn reads_one(reads: &Reads, tagged: Tagged, names: &BTreeSet<String>) -> bool {

@@ -291,8 +291,8 @@ async fn h29_memberships_that_policies_ask_about_need_the_right_to_grant_any() {
             let give = async |cx: &Cx, tx: &mut Tx, permit: &Permit| {
                 roles::assign_in(cx, tx, permit, &Holder::from(&bob), &user, Window::ALWAYS).await
             };
-            assert!(!escalates(attempt(&world, &cx, join).await), "nobody asks yet");
-            assert!(!escalates(attempt(&world, &cx, give).await), "nobody asks yet");
+            assert!(!escalates(attempt(&world, &cx, &join).await), "nobody asks yet");
+            assert!(!escalates(attempt(&world, &cx, &give).await), "nobody asks yet");
 
             let document = json!({
                 "Version": "2012-10-17",
@@ -300,12 +300,12 @@ async fn h29_memberships_that_policies_ask_about_need_the_right_to_grant_any() {
             });
             policy_that_asks(&world, document, expression).await;
 
-            assert!(escalates(attempt(&world, &cx, join).await));
-            assert_eq!(escalates(attempt(&world, &cx, give).await), roles_too);
+            assert!(escalates(attempt(&world, &cx, &join).await));
+            assert_eq!(escalates(attempt(&world, &cx, &give).await), roles_too);
             let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
             let root = world.cx_of(&world.acme, &root, "root");
-            assert!(!escalates(attempt(&world, &root, join).await));
-            assert!(!escalates(attempt(&world, &root, give).await));
+            assert!(!escalates(attempt(&world, &root, &join).await));
+            assert!(!escalates(attempt(&world, &root, &give).await));
         }
     }
 }

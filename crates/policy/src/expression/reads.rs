@@ -63,7 +63,7 @@ fn both(one: &Node, other: &Node, reads: &mut Reads) {
 /// The one tag that a step asks for, if its name stands in the text.
 fn single_tag(step: &Step) -> Option<(Tagged, &str)> {
     match step {
-        Step::Select { of, field } | Step::Has { of, field } => Some((tags(of)?, field)),
+        Step::Select { of, field } | Step::Has { of, field } => Some((tags(of)?, &**field)),
         Step::Index { of, index } => Some((tags(of)?, text(index)?)),
         Step::Binary { operator: Operator::In, left, right } => Some((tags(right)?, text(left)?)),
         _ => None,
@@ -72,7 +72,7 @@ fn single_tag(step: &Step) -> Option<(Tagged, &str)> {
 
 fn text(node: &Node) -> Option<&str> {
     match &node.step {
-        Step::Constant(Constant::String(text)) => Some(text),
+        Step::Constant(Constant::String(text)) => Some(&**text),
         _ => None,
     }
 }

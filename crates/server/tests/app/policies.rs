@@ -98,7 +98,7 @@ fn policies_on_files_are_linted_and_compared_with_an_exit_status_for_pipelines()
     write("deny.json", &deny);
     write("allow.json", &allow);
     let run = |arguments: &[&str]| {
-        let output = place.run(&[&["policy"], arguments].concat());
+        let output = place.run(&[&["policy"][..], arguments].concat());
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
 
