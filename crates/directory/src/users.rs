@@ -6,8 +6,8 @@ mod list;
 mod status;
 mod store;
 
-use authz::{Action, Actor, Change, Cx, Event, Permit, Rx, Target, Tx, principals, roles};
 use authz::escalation::{check_changed_principal, check_new_principal};
+use authz::{Action, Actor, Change, Cx, Event, Permit, Rx, Target, Tx, principals, roles};
 use base::Timestamp;
 use base::id::{DepartmentId, PrincipalId, TenantId, UserId};
 use base::text::{Username, name_key};

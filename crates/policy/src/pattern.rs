@@ -266,7 +266,7 @@ impl ResourcePattern {
 
     /// The keys whose values are put in.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &Key> {
-        let pieces = self.template.iter().flatten().flat_map(|part| part.iter());
+        let pieces = self.template.iter().flat_map(|parts| parts.iter()).flat_map(|part| part.iter());
         pieces.filter_map(|piece| match piece {
             Piece::Variable { key, .. } => Some(key),
             _ => None,
