@@ -76,7 +76,7 @@ impl Scene {
             (0 | 1, ..) => {
                 let document = (self.roll(4) > 0).then(|| self.document());
                 let effect = if self.roll(3) == 0 { Effect::Deny } else { Effect::Allow };
-                let new = NewPolicy { name, description: None, document, effect };
+                let new = NewPolicy { document, effect, ..NewPolicy::named(name) };
                 self.policies.push(policies::create_policy_in(cx, tx, permit, new).await?.id);
             }
             (2 | 3, Some(id), ..) => {
