@@ -20,7 +20,7 @@ use crate::statement::{Applies, Effect, Statement};
 use crate::words;
 use check::{Check, Memo};
 pub(crate) use hash::NameKeys;
-use index::{Index, Item, Reach, flag};
+use index::{Index, Item, Reach, Wanted, flag};
 
 /// Cells with checks on the way of one name that are kept for later; more are looked at at once.
 const PENDING_MAX: usize = 16;
@@ -185,7 +185,7 @@ impl Table {
     pub(crate) fn judge(&self, ask: &Ask<'_>) -> Levels {
         let mut levels = Levels::default();
         let mut memo = Memo::default();
-        let mut pending = [(0_u32, Reach::Itself); PENDING_MAX];
+        let mut pending = [(0_u32, Reach::Itself, false); PENDING_MAX];
         let mut kept = 0;
         self.index.visit(ask.lower, ask.chain, ask.keys, |at, cell, reach| {
             if reach == Reach::Itself {
@@ -194,18 +194,33 @@ impl Table {
             if cell.has_checked() {
                 match pending.get_mut(kept) {
                     Some(place) => {
-                        *place = (at, reach);
+                        *place = (at, reach, cell.denies);
                         kept += 1;
                     }
                     None => self.judge_items(at, reach, ask, &mut memo, &mut levels),
                 }
             }
-            levels.deny >= self.top
+            self.wanted(levels)
         });
-        for (at, reach) in pending.iter().take(kept) {
-            self.judge_items(*at, *reach, ask, &mut memo, &mut levels);
+        for (at, reach, denies) in pending.iter().take(kept) {
+            match self.wanted(levels) {
+                Wanted::Nothing => break,
+                Wanted::Denies if !denies => {}
+                _ => self.judge_items(*at, *reach, ask, &mut memo, &mut levels),
+            }
         }
         levels
+    }
+
+    /// What could still change [`Levels::effect`].
+    fn wanted(&self, levels: Levels) -> Wanted {
+        if levels.deny >= self.top {
+            Wanted::Nothing
+        } else if levels.allow >= self.top {
+            Wanted::Denies
+        } else {
+            Wanted::All
+        }
     }
 
     fn judge_items(&self, at: u32, reach: Reach, ask: &Ask<'_>, memo: &mut Memo, levels: &mut Levels) {
@@ -263,7 +278,7 @@ impl Table {
                     hits.truncate(max);
                 }
             }
-            false
+            Wanted::All
         });
         hits
     }
@@ -339,7 +354,7 @@ mod tests {
         table.index.visit(action.as_bytes(), &[resource], &keys, |at, _, _| {
             cells += 1;
             items += table.index.items(at).len();
-            false
+            Wanted::All
         });
         (cells, items)
     }
@@ -390,7 +405,7 @@ mod tests {
             let mut cells = 0;
             table.index.visit(action.as_bytes(), &["x/y", "x"], &NameKeys::of("x/y"), |_, _, _| {
                 cells += 1;
-                false
+                Wanted::All
             });
             cells
         };

@@ -14,6 +14,9 @@ use super::hash::{self, NameKeys, WHOLE};
 pub(super) const NONE: u32 = u32::MAX;
 /// How many bits of a slot say what stands there; the others are part of its hash.
 const PLACE_BITS: u32 = 20;
+/// The bit of a slot whose cell has a deny, so that the others need not be read where only a deny still counts.
+const DENIES: u32 = 1 << PLACE_BITS;
+const PRINT_SHIFT: u32 = PLACE_BITS + 1;
 const PLACE_MASK: u32 = (1 << PLACE_BITS) - 1;
 /// The most groups of a table and the most cells of a group. What finds no room there stands at the empty beginning, and
 /// is looked at as a whole.
@@ -28,6 +31,15 @@ pub(super) enum Reach {
     Itself,
     /// What the resource lies in is the cell's text.
     Around,
+}
+
+/// What of the cells that are left could still count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    All,
+    /// Cells with a deny.
+    Denies,
+    Nothing,
 }
 
 /// What must still be looked at besides the item's checks, and what the item does.
@@ -79,6 +91,8 @@ pub(super) struct Cell {
     checked: u32,
     length: u16,
     level: u8,
+    /// Whether one of the items denies.
+    pub(super) denies: bool,
 }
 
 impl Cell {
@@ -125,17 +139,18 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Visits every cell that action and resource reach, and those of what the resource lies in, until `visit` says
-    /// that it has seen enough.
+    /// Visits the cells that action and resource reach, and those of what the resource lies in. `visit` says which of
+    /// the others it wants.
     pub(super) fn visit(
         &self,
         action: &[u8],
         chain: &[&str],
         keys: &NameKeys,
-        mut visit: impl FnMut(u32, &Cell, Reach) -> bool,
+        mut visit: impl FnMut(u32, &Cell, Reach) -> Wanted,
     ) {
         let Some((resource, around)) = chain.split_first() else { return };
         let first = self.find_group(action);
+        let mut wanted = Wanted::All;
         let mut next = self.groups.get(first as usize);
         while let Some(group) = next {
             let mut levels = group.levels & keys.levels();
@@ -146,30 +161,39 @@ impl Index {
                     WHOLE => resource.as_bytes(),
                     _ => resource.as_bytes().get(..keys.end(level)).unwrap_or_default(),
                 };
-                if let Some((at, cell)) = self.find_cell(group, level, keys.hash(level), text)
-                    && visit(at, cell, Reach::Itself)
-                {
-                    return;
+                if let Some((at, cell)) = self.find_cell(group, level, keys.hash(level), text, wanted) {
+                    wanted = visit(at, cell, Reach::Itself);
+                    if wanted == Wanted::Nothing {
+                        return;
+                    }
                 }
             }
             next = self.groups.get(group.parent as usize);
         }
         if self.has_within && !around.is_empty() {
-            self.visit_around(first, around, visit);
+            self.visit_around(first, around, wanted, visit);
         }
     }
 
-    fn visit_around(&self, first: u32, around: &[&str], mut visit: impl FnMut(u32, &Cell, Reach) -> bool) {
+    fn visit_around(
+        &self,
+        first: u32,
+        around: &[&str],
+        mut wanted: Wanted,
+        mut visit: impl FnMut(u32, &Cell, Reach) -> Wanted,
+    ) {
         for name in around {
             let hash = NameKeys::of(name).hash(WHOLE);
             let mut next = self.groups.get(first as usize);
             while let Some(group) = next {
                 // INVARIANT: a group without keys has no slots of its own.
                 if group.levels & (1 << WHOLE) != 0
-                    && let Some((at, cell)) = self.find_cell(group, WHOLE, hash, name.as_bytes())
-                    && visit(at, cell, Reach::Around)
+                    && let Some((at, cell)) = self.find_cell(group, WHOLE, hash, name.as_bytes(), wanted)
                 {
-                    return;
+                    wanted = visit(at, cell, Reach::Around);
+                    if wanted == Wanted::Nothing {
+                        return;
+                    }
                 }
                 next = self.groups.get(group.parent as usize);
             }
@@ -206,7 +230,7 @@ impl Index {
             if slot == NONE {
                 return None;
             }
-            if slot >> PLACE_BITS == print_of(hash) {
+            if slot >> PRINT_SHIFT == print_of(hash) {
                 let number = slot & PLACE_MASK;
                 let group = self.groups.get(number as usize)?;
                 if group.is_exact == exact && self.stem(group) == stem {
@@ -222,7 +246,14 @@ impl Index {
         self.stems.get(start..start + usize::from(group.stem_length)).unwrap_or_default()
     }
 
-    fn find_cell(&self, group: &Group, level: u8, hash: u64, text: &[u8]) -> Option<(u32, &Cell)> {
+    fn find_cell(
+        &self,
+        group: &Group,
+        level: u8,
+        hash: u64,
+        text: &[u8],
+        wanted: Wanted,
+    ) -> Option<(u32, &Cell)> {
         let mask = (1_usize << group.slots_log2) - 1;
         let print = print_of(hash);
         let mut at = hash as usize & mask;
@@ -231,7 +262,7 @@ impl Index {
             if slot == NONE {
                 return None;
             }
-            if slot >> PLACE_BITS == print {
+            if slot >> PRINT_SHIFT == print && (wanted == Wanted::All || slot & DENIES != 0) {
                 let place = group.cells + (slot & PLACE_MASK);
                 let cell = self.cells.get(place as usize)?;
                 if cell.level == level && cell.text() == text {
@@ -269,7 +300,7 @@ impl Index {
 
 /// What a slot keeps of a hash.
 fn print_of(hash: u64) -> u32 {
-    (hash >> (32 + PLACE_BITS)) as u32
+    (hash >> (32 + PRINT_SHIFT)) as u32
 }
 
 /// Puts a place into a hash table, part of which is still empty.
@@ -280,7 +311,7 @@ fn put(slots: &mut [u32], hash: u64, place: u32) {
         at = (at + 1) & mask;
     }
     if let Some(slot) = slots.get_mut(at) {
-        *slot = (print_of(hash) << PLACE_BITS) | place;
+        *slot = (print_of(hash) << PRINT_SHIFT) | place;
     }
 }
 
@@ -381,8 +412,9 @@ impl<'a> Builder<'a> {
             for of_cell in of_group.chunk_by(Draft::is_beside) {
                 let Some(first) = of_cell.first() else { continue };
                 group.levels |= 1 << first.level;
-                hashes.push(first.hash);
-                cells.push(build_cell(first, of_cell, &mut items));
+                let cell = build_cell(first, of_cell, &mut items);
+                hashes.push((first.hash, if cell.denies { DENIES } else { 0 }));
+                cells.push(cell);
             }
             // INVARIANT: at least as many slots as cells, and more where there are many.
             let size = if hashes.len() < 3 { hashes.len() } else { hashes.len() + hashes.len() / 2 };
@@ -391,8 +423,8 @@ impl<'a> Builder<'a> {
             group.slots_log2 = u8::try_from(size.trailing_zeros()).unwrap_or_default();
             slots.resize(slots.len() + size, NONE);
             let own = slots.get_mut(group.slots as usize..).unwrap_or_default();
-            for (place, hash) in (0..).zip(&hashes) {
-                put(own, *hash, place);
+            for (place, (hash, denies)) in (0..).zip(&hashes) {
+                put(own, *hash, place | denies);
             }
         }
         index.cells = cells.into();
@@ -411,9 +443,11 @@ fn build_cell(first: &Draft, of_cell: &[Draft], items: &mut Vec<Item>) -> Cell {
         checked: start,
         length: first.length,
         level: first.level,
+        denies: false,
     };
     for draft in of_cell {
         let item = draft.item;
+        cell.denies |= item.has(flag::DENY);
         items.push(item);
         if item.is_plain() {
             cell.plain.raise_one(item.has(flag::DENY), item.level);
@@ -480,20 +514,26 @@ mod tests {
         let mut builder = Builder::default();
         let group = builder.group("a:b", true).unwrap();
         for (entry, key) in (0..).zip(["x", "y", "z"]) {
-            let item = Item { entry, resource: NONE, conditions: NONE, level: 1, flags: 0 };
+            let flags = if key == "y" { flag::DENY } else { 0 };
+            let item = Item { entry, resource: NONE, conditions: NONE, level: 1, flags };
             builder.add(Draft { group, level: WHOLE, hash: 7, key: key.into(), length: 1, item }).unwrap();
         }
         let index = builder.finish();
         let group = &index.groups[0];
 
         for (entry, key) in (0..).zip(["x", "y", "z"]) {
-            let (at, _) = index.find_cell(group, WHOLE, 7, key.as_bytes()).unwrap();
+            let (at, _) = index.find_cell(group, WHOLE, 7, key.as_bytes(), Wanted::All).unwrap();
             let items: Vec<u32> = index.items(at).iter().map(|item| item.entry).collect();
             assert_eq!(items, [entry], "{key}");
         }
-        assert!(index.find_cell(group, WHOLE, 7, b"w").is_none());
-        assert!(index.find_cell(group, 1, 7, b"x").is_none(), "another level");
-        assert!(index.find_cell(group, WHOLE, 8, b"x").is_none(), "another hash");
+        let is_found = |level: u8, hash: u64, text: &[u8], wanted: Wanted| {
+            index.find_cell(group, level, hash, text, wanted).is_some()
+        };
+        assert!(!is_found(WHOLE, 7, b"w", Wanted::All));
+        assert!(!is_found(1, 7, b"x", Wanted::All), "another level");
+        assert!(!is_found(WHOLE, 8, b"x", Wanted::All), "another hash");
+        assert!(!is_found(WHOLE, 7, b"x", Wanted::Denies), "an allow");
+        assert!(is_found(WHOLE, 7, b"y", Wanted::Denies), "a deny after it");
     }
 
     #[test]
