@@ -1,147 +1,124 @@
 //! Measures policy engines on one workload, in one thread: `cargo xtask bench policy`, see `docs/benchmarks.md`.
 #![expect(clippy::panic, clippy::indexing_slicing, reason = "a development tool, outside the product")]
 
+mod arguments;
+mod floor;
+mod hostile;
+mod layers;
+mod memory;
 mod naive;
 mod ours;
+mod report;
+mod timing;
 mod workload;
 
-use std::hint::black_box;
 use std::time::Instant;
 
-use hashbrown::HashMap;
-use policy::Stored;
-use workload::{Question, SCALES, Scale, Workload};
+use arguments::Arguments;
+use floor::Floor;
+use ours::Asked;
+use report::{Report, Row};
+use timing::{BATCH, Figures, ROUNDS, time};
+use workload::{Question, Scale, Workload};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Questions timed together.
-const BATCH: usize = 16;
-/// How often all questions are asked.
-const ROUNDS: usize = 7;
-
-struct Figures {
-    p50: f64,
-    p99: f64,
-}
-
-/// Times batches and gives the nanoseconds of one question at the median and at the 99th percentile of batches.
-fn time(questions: &[Question], mut ask: impl FnMut(usize, &Question) -> bool) -> Figures {
-    for (at, question) in questions.iter().enumerate() {
-        black_box(ask(at, question));
-    }
-    let mut batches = Vec::with_capacity(questions.len() / BATCH * ROUNDS);
-    for _ in 0..ROUNDS {
-        for (number, batch) in questions.chunks_exact(BATCH).enumerate() {
-            let start = Instant::now();
-            for (at, question) in batch.iter().enumerate() {
-                black_box(ask(number * BATCH + at, question));
-            }
-            batches.push(start.elapsed().as_nanos() as f64 / BATCH as f64);
-        }
-    }
-    batches.sort_by(f64::total_cmp);
-    Figures { p50: batches[batches.len() / 2], p99: batches[batches.len() * 99 / 100] }
-}
-
-fn row(scale: &Scale, name: &str, figures: &Figures, floor: &Figures, wrong: usize) {
-    println!(
-        "| {} | {name} | {:.3} | {:.3} | {:.1} | {:.1} | {wrong} |",
-        scale.name,
-        figures.p50 / 1000.0,
-        figures.p99 / 1000.0,
-        figures.p50 / floor.p50,
-        figures.p99 / floor.p99
-    );
-}
-
-fn measure(scale: &Scale) {
-    let workload = Workload::new(scale);
-    let documents = ours::parse(&workload);
-    let before = resident();
-    let start = Instant::now();
-    let ours = ours::Ours::new(&workload, &documents);
-    let compiled = start.elapsed();
-    let naive = naive::Naive::new(&workload, &documents);
-    let names: Vec<(&str, &str, Vec<(Box<str>, Stored)>)> = workload
-        .questions
-        .iter()
-        .map(|question| {
-            let tenant = &workload.tenants[question.tenant];
-            let team = ("team".into(), Stored::One(question.team.as_str().into()));
-            (tenant.id.as_str(), tenant.principals[question.principal].id.as_str(), vec![team])
-        })
-        .collect();
-    let floor = Floor::new(&workload);
-    let expected: Vec<bool> = workload.questions.iter().map(|question| naive.judge(question)).collect();
-    let wrong = |ask: &dyn Fn(usize, &Question) -> bool| {
-        let questions = workload.questions.iter().enumerate();
-        questions.filter(|(at, question)| ask(*at, question) != expected[*at]).count()
-    };
-    let judge = |at: usize, question: &Question| {
-        let (tenant, principal, tags) = &names[at];
-        ours.judge(tenant, principal, question, tags)
-    };
-    let explain = |at: usize, question: &Question| {
-        let (tenant, principal, tags) = &names[at];
-        ours.explain(tenant, principal, question, tags) > 0
-    };
-    let floor_figures = time(&workload.questions, |at, question| floor.ask(names[at].0, names[at].1, question));
-    row(scale, "three look-ups", &floor_figures, &floor_figures, 0);
-    let ours_wrong = wrong(&judge);
-    row(scale, "Signet", &time(&workload.questions, judge), &floor_figures, ours_wrong);
-    row(scale, "Signet, with reasons", &time(&workload.questions, explain), &floor_figures, 0);
-    row(scale, "naive scan", &time(&workload.questions[..2_000], |_, q| naive.judge(q)), &floor_figures, 0);
-    let policies: usize = workload.tenants.iter().map(|tenant| tenant.policies.len()).sum();
-    eprintln!(
-        "{}: {policies} policies, {} ms to compile and merge, {} KiB of tables, {} KiB resident more; {} of {} allowed",
-        scale.name,
-        compiled.as_millis(),
-        ours.bytes() / 1024,
-        resident().saturating_sub(before) / 1024,
-        expected.iter().filter(|allowed| **allowed).count(),
-        expected.len(),
-    );
-}
-
-/// Three hash look-ups and compares: the least that any engine must do to know whom and what it is asked about.
-struct Floor {
-    principals: HashMap<String, HashMap<String, u32>>,
-    actions: HashMap<String, u32>,
-    resources: HashMap<String, u32>,
-}
-
-impl Floor {
-    fn new(workload: &Workload) -> Self {
-        let mut floor = Self { principals: HashMap::new(), actions: HashMap::new(), resources: HashMap::new() };
-        for tenant in &workload.tenants {
-            let here = tenant.principals.iter().enumerate().map(|(at, one)| (one.id.clone(), at as u32));
-            floor.principals.insert(tenant.id.clone(), here.collect());
-        }
-        for (at, question) in workload.questions.iter().enumerate() {
-            floor.actions.insert(question.action.clone(), at as u32);
-            floor.resources.insert(question.resource.clone(), at as u32);
-        }
-        floor
-    }
-
-    fn ask(&self, _tenant: &str, principal: &str, question: &Question) -> bool {
-        let principal = self.principals[_tenant].get(principal).copied().unwrap_or(0);
-        let action = self.actions.get(&question.action).copied().unwrap_or(0);
-        let resource = self.resources.get(&question.resource).copied().unwrap_or(0);
-        principal ^ action < resource
-    }
-}
-
-fn resident() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
-}
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 fn main() {
-    println!("| scale | engine | p50 µs | p99 µs | ÷ floor p50 | ÷ floor p99 | other answers |");
-    println!("|---|---|---|---|---|---|---|");
-    for scale in &SCALES {
-        measure(scale);
+    let arguments = match Arguments::read(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(text) => {
+            eprintln!("{text}");
+            std::process::exit(i32::from(!text.starts_with("usage")) * 2);
+        }
+    };
+    let mut report = Report::new(&arguments);
+    report.note(&format!(
+        "one reading of the clock costs {:.0} ns, shared by {BATCH} questions",
+        timing::clock_cost()
+    ));
+    report.note(&format!("load average at the start: {}", load_average()));
+    for scale in arguments.scales() {
+        measure(&arguments, scale, &mut report);
+    }
+    if arguments.wants("adversarial documents") {
+        hostile::measure(&mut report);
+    }
+    report.note(&format!("load average at the end: {}", load_average()));
+    report.finish();
+}
+
+fn load_average() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
+fn measure(arguments: &Arguments, scale: &Scale, report: &mut Report) {
+    let workload = Workload::new(scale);
+    let texts: usize = workload.tenants.iter().map(|tenant| tenant.policies.len()).sum();
+    let (start, before) = (Instant::now(), memory::live());
+    let documents = ours::parse(&workload);
+    let (parsed, parsed_bytes) = (start.elapsed(), memory::live() - before);
+    let (start, before) = (Instant::now(), memory::live());
+    let ours = ours::Ours::new(&workload, &documents);
+    let (loaded, loaded_bytes) = (start.elapsed(), memory::live() - before);
+    let per_policy = |nanos: u128| nanos as f64 / texts as f64 / 1000.0;
+    report.note(&format!(
+        "({}) {texts} policies: parsed in {:.2} µs and {} bytes each; compiled and merged for {} sets of roles in {:.2} µs \
+         and {} bytes each, in all {} ms and {:.1} MiB; the tables alone {:.1} MiB",
+        scale.name,
+        per_policy(parsed.as_nanos()),
+        parsed_bytes / texts,
+        ours.identities(),
+        per_policy(loaded.as_nanos()),
+        loaded_bytes / texts,
+        loaded.as_millis(),
+        loaded_bytes as f64 / 1_048_576.0,
+        ours.bytes() as f64 / 1_048_576.0,
+    ));
+    let naive = naive::Naive::new(&workload, &documents);
+    let asked: Vec<Asked> =
+        workload.questions.iter().map(|question| Asked::new(&workload, question)).collect();
+    let floor = Floor::new(&workload);
+    let expected: Vec<bool> = workload.questions.iter().map(|question| naive.judge(question)).collect();
+    let bare = time(&workload.questions, BATCH, ROUNDS, |at, question| floor.ask(&asked[at], question));
+    let row = |report: &mut Report, name: &str, figures: Figures, wrong: Option<usize>| {
+        report.row(&Row { scale: scale.name, name, figures, floor: bare, wrong });
+    };
+    row(report, "three look-ups", bare, None);
+    let wrong = |ask: &mut dyn FnMut(usize, &Question) -> bool| {
+        let questions = workload.questions.iter().enumerate();
+        Some(questions.filter(|(at, question)| ask(*at, question) != expected[*at]).count())
+    };
+    if arguments.wants("Signet") {
+        let mut judge = |at: usize, question: &Question| ours.judge(&asked[at], question);
+        let others = wrong(&mut judge);
+        let before = memory::allocations();
+        let figures = time(&workload.questions, BATCH, ROUNDS, &mut judge);
+        // The list of times itself is allocated twice.
+        assert!(memory::allocations() - before <= 2, "a decision allocates");
+        row(report, "Signet", figures, others);
+    }
+    if arguments.wants("Signet, with reasons") {
+        let mut explain = |at: usize, question: &Question| ours.explain(&asked[at], question);
+        let others = wrong(&mut explain);
+        row(report, "Signet, with reasons", time(&workload.questions, BATCH, ROUNDS, explain), others);
+    }
+    if scale.name == "c" && arguments.wants("Signet, all layers") {
+        let layered = layers::Layered::new(&workload);
+        let questions = layered.questions(&workload);
+        let figures =
+            time(questions, BATCH, ROUNDS, |at, question| layered.judge(&ours, &asked[at], question));
+        let others = questions.iter().enumerate().filter(|(at, question)| {
+            layered.judge(&ours, &asked[*at], question) != layered.expected(question, expected[*at])
+        });
+        row(report, "Signet, all layers", figures, Some(others.count()));
+    }
+    if scale.name == "d" && arguments.wants("Signet, one policy changed") {
+        row(report, "Signet, one policy changed", ours.change(&workload, &asked), None);
+    }
+    if arguments.wants("naive scan") {
+        let questions = &workload.questions[..workload.questions.len().min(2_000)];
+        row(report, "naive scan", time(questions, BATCH, 3, |_, question| naive.judge(question)), None);
     }
 }

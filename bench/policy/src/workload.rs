@@ -44,6 +44,8 @@ pub struct Tenant {
     pub roles: Vec<Role>,
     /// Documents as JSON; a policy's id is its place.
     pub policies: Vec<Value>,
+    /// The same as text.
+    pub texts: Vec<String>,
     pub principals: Vec<Principal>,
 }
 
@@ -65,12 +67,13 @@ pub struct Principal {
 }
 
 /// One question.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Question {
     pub tenant: usize,
     pub principal: usize,
     pub action: String,
     pub resource: String,
+    /// An IPv4 address.
     pub address: String,
     pub team: String,
 }
@@ -83,7 +86,7 @@ pub struct Workload {
 }
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -94,7 +97,8 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    /// A number below a bound.
+    pub fn below(&mut self, bound: usize) -> usize {
         (self.next() >> 33) as usize % bound.max(1)
     }
 
@@ -116,9 +120,11 @@ impl Workload {
 /// Roles stand in chains; a principal holds the ends of three of them. Each chain has a third of the policies that
 /// apply to one principal, spread over its roles.
 fn tenant(random: &mut Random, number: usize, scale: &Scale) -> Tenant {
-    let id = format!("t{number:03}");
+    // Twelve digits: what accounts are called where these documents come from, and what one rival insists on.
+    let id = format!("{number:012}");
     let chains = (scale.policies * HELD / scale.applicable).max(HELD);
-    let policies = (0..scale.policies).map(|_| document(random, &id)).collect();
+    let policies: Vec<Value> = (0..scale.policies).map(|_| document(random, &id)).collect();
+    let texts = policies.iter().map(Value::to_string).collect();
     let mut roles: Vec<Role> = Vec::new();
     for chain in 0..chains {
         let share = scale.applicable * (chain % HELD + 1) / HELD - scale.applicable * (chain % HELD) / HELD;
@@ -143,7 +149,7 @@ fn tenant(random: &mut Random, number: usize, scale: &Scale) -> Tenant {
             Principal { id: format!("user-{number:03}-{n:04}"), roles: held }
         })
         .collect();
-    Tenant { id, roles, policies, principals }
+    Tenant { id, roles, policies, texts, principals }
 }
 
 fn action(random: &mut Random) -> (usize, String) {
@@ -181,7 +187,7 @@ fn statement(random: &mut Random, tenant: &str) -> Value {
         0..20 => vec![name.clone(), resource(random, tenant, service)],
         20..65 => vec![format!("{}/*", cut(2))],
         65..85 => vec![format!("{}/*", cut(1))],
-        85..94 => vec![format!("arn:app:svc{service}:*:{tenant}:bucket-?/folder-*/object-1*")],
+        85..94 => vec![format!("arn:app:svc{service}:*:{tenant}:bucket-1*/folder-*/object-1*")],
         94..98 => vec![format!("arn:app:svc{service}:eu:{tenant}:*")],
         _ => vec!["*".to_owned()],
     };
@@ -190,8 +196,12 @@ fn statement(random: &mut Random, tenant: &str) -> Value {
     if random.percent(20) {
         statement["Condition"] = match random.below(3) {
             0 => json!({ "IpAddress": { "aws:SourceIp": [format!("10.{}.0.0/16", random.below(4))] } }),
-            1 => json!({ "StringEquals": { "aws:PrincipalTag/team": [format!("team-{}", random.below(4))] } }),
-            _ => json!({ "DateLessThan": { "aws:CurrentTime": [format!("202{}-01-01T00:00:00Z", 5 + random.below(4))] } }),
+            1 => {
+                json!({ "StringEquals": { "aws:PrincipalTag/team": [format!("team-{}", random.below(4))] } })
+            }
+            _ => {
+                json!({ "DateLessThan": { "aws:CurrentTime": [format!("202{}-01-01T00:00:00Z", 5 + random.below(4))] } })
+            }
         };
     }
     statement
@@ -232,13 +242,14 @@ fn question(random: &mut Random, tenants: &[Tenant]) -> Question {
 fn fill(random: &mut Random, pattern: &str, whole: &str, rest: &str) -> String {
     match pattern {
         "*" => whole.to_owned(),
-        pattern if pattern.ends_with(":*") && !pattern.starts_with("arn") => format!("{pattern}").replace('*', "GetItem1"),
+        pattern if pattern.ends_with(":*") && !pattern.starts_with("arn") => {
+            format!("{pattern}").replace('*', "GetItem1")
+        }
         pattern if pattern.ends_with(":*") => pattern.replace('*', "bucket-3/folder-1/object-1"),
         pattern => pattern
             .replace("/*", &format!("/folder-{}/object-{}", random.below(20), random.below(50)))
             .replace(":*:", ":eu:")
             .replace("-*", "-7")
-            .replace('?', "3")
             .replace('*', rest),
     }
 }
