@@ -517,6 +517,36 @@ CREATE TABLE role_policies (
 );
 CREATE INDEX idx_role_policies_tenant_id_policy_id ON role_policies (tenant_id, policy_id);
 
+-- What the tenant imposes on everybody in it. No removal of a policy takes it along:
+-- what binds is detached first, by whoever may do that.
+CREATE TABLE tenant_guardrails (
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    policy_id   varchar(64) COLLATE "C" NOT NULL,
+    attached_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    attached_by varchar(64) COLLATE "C",
+    CONSTRAINT tenant_guardrails_pkey PRIMARY KEY (tenant_id, policy_id),
+    CONSTRAINT fk_tenant_guardrails_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id)
+);
+
+-- What a user or client may have at most, whatever its roles say.
+CREATE TABLE principal_boundaries (
+    principal_id varchar(64) COLLATE "C" NOT NULL,
+    tenant_id    varchar(64) COLLATE "C" NOT NULL,
+    policy_id    varchar(64) COLLATE "C" NOT NULL,
+    set_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    set_by       varchar(64) COLLATE "C",
+    CONSTRAINT principal_boundaries_pkey PRIMARY KEY (principal_id),
+    CONSTRAINT fk_principal_boundaries_tenant_id_principal_id FOREIGN KEY (tenant_id, principal_id)
+        REFERENCES principals (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_principal_boundaries_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id)
+);
+CREATE INDEX idx_principal_boundaries_tenant_id_principal_id
+    ON principal_boundaries (tenant_id, principal_id);
+CREATE INDEX idx_principal_boundaries_tenant_id_policy_id
+    ON principal_boundaries (tenant_id, policy_id);
+
 CREATE TABLE policy_permissions (
     policy_id     varchar(64) COLLATE "C" NOT NULL,
     permission_id varchar(64) COLLATE "C" NOT NULL,

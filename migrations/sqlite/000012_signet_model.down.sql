@@ -138,6 +138,8 @@ DROP TABLE resources;
 
 DROP TABLE policy_global_permissions;
 DROP TABLE policy_permissions;
+DROP TABLE principal_boundaries;
+DROP TABLE tenant_guardrails;
 DROP TABLE role_policies;
 DROP TABLE policy_history;
 DROP TABLE policies;

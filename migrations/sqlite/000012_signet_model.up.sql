@@ -595,6 +595,35 @@ CREATE TABLE role_policies (
 ) STRICT;
 CREATE INDEX idx_role_policies_tenant_id_policy_id ON role_policies (tenant_id, policy_id);
 
+-- What the tenant imposes on everybody in it. No removal of a policy takes it along:
+-- what binds is detached first, by whoever may do that.
+CREATE TABLE tenant_guardrails (
+    tenant_id   TEXT NOT NULL,
+    policy_id   TEXT NOT NULL,
+    attached_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    attached_by TEXT,
+    PRIMARY KEY (tenant_id, policy_id),
+    CONSTRAINT fk_tenant_guardrails_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id)
+) STRICT;
+
+-- What a user or client may have at most, whatever its roles say.
+CREATE TABLE principal_boundaries (
+    principal_id TEXT NOT NULL PRIMARY KEY,
+    tenant_id    TEXT NOT NULL,
+    policy_id    TEXT NOT NULL,
+    set_at       INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    set_by       TEXT,
+    CONSTRAINT fk_principal_boundaries_tenant_id_principal_id FOREIGN KEY (tenant_id, principal_id)
+        REFERENCES principals (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_principal_boundaries_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id)
+) STRICT;
+CREATE INDEX idx_principal_boundaries_tenant_id_principal_id
+    ON principal_boundaries (tenant_id, principal_id);
+CREATE INDEX idx_principal_boundaries_tenant_id_policy_id
+    ON principal_boundaries (tenant_id, policy_id);
+
 CREATE TABLE policy_permissions (
     policy_id     TEXT NOT NULL,
     permission_id TEXT NOT NULL,

@@ -71,6 +71,8 @@ actions! {
     PolicyDelete "policy:delete" Tenant "policy" "deletes policies";
     PolicySetPriority "policy:set_priority" Tenant "policy" "changes what policies say at a priority other than 0";
     PolicyGrantAny "policy:grant_any" Tenant "*" "grants access that the caller does not have";
+    PolicyAttachGuardrail "policy:attach_guardrail" Tenant "policy" "says which policies bind everybody in the tenant";
+    PolicySetBoundary "policy:set_boundary" Tenant "*" "says which policy limits a user or client";
     PermissionCreate "permission:create" Tenant "permission" "creates permissions of the tenant's own";
     PermissionRead "permission:read" Tenant "permission" "reads and lists permissions";
     PermissionUpdate "permission:update" Tenant "permission" "changes what permissions are called";
@@ -185,12 +187,12 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
     code(
         "role:update",
         "Update roles",
-        "Change roles, policies and permissions, and grant any access within the tenant",
+        "Change roles, policies, permissions, guardrails and boundaries, and grant any access within the tenant",
         &[
             (&[Action::RoleUpdate], "role"),
-            (&[Action::PolicyUpdate, Action::PolicySetPriority], "policy"),
+            (&[Action::PolicyUpdate, Action::PolicySetPriority, Action::PolicyAttachGuardrail], "policy"),
             (&[Action::PermissionUpdate], "permission"),
-            (&[Action::PolicyGrantAny], "*"),
+            (&[Action::PolicyGrantAny, Action::PolicySetBoundary], "*"),
         ],
     ),
     code(

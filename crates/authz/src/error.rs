@@ -91,6 +91,14 @@ pub enum Error {
     /// The thing is still in use.
     #[error("{0}")]
     InUse(String),
+    /// A policy cannot limit what it is to limit.
+    #[error("{detail}")]
+    Ceiling {
+        /// Stable code.
+        code: &'static str,
+        /// What was found and what would be right.
+        detail: String,
+    },
     /// A tenant has as many of these as it may have, or one of them holds as much as it may.
     #[error("{0}")]
     LimitReached(String),
@@ -227,6 +235,10 @@ impl From<Error> for Problem {
             )
             .retry_after(2),
             Error::InUse(detail) => Self::new(Kind::Conflict, "in_use", detail),
+            Error::Ceiling { code, detail } => match code {
+                "guardrail_locks_out" => Self::new(Kind::Conflict, "guardrail_locks_out", detail),
+                _ => Self::new(Kind::Conflict, "ceiling_allows_nothing", detail),
+            },
             Error::LimitReached(detail) => Self::new(Kind::Conflict, "limit_reached", detail),
             Error::BuiltIn(detail) => Self::new(Kind::Conflict, "built_in", detail),
             Error::LastSuperAdmin => Self::new(Kind::Conflict, "last_super_admin", text),

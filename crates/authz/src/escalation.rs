@@ -2,15 +2,15 @@
 //!
 //! The rule is conservative so that it can be decided. Whoever holds `policy:grant_any` may do all. Anybody
 //! else may give and take only roles that are among their own, ancestors included, for no longer than they
-//! hold them themselves, and only for people who do not stand above them; may not end or suspend what denies
-//! something; and may not change what roles, policies and links say, since that could be any access, nor names,
-//! attributes, tags and memberships that policies ask about. Whoever runs the binary on the host and the first start
-//! are exempt.
+//! hold them themselves, and only for people who do not stand above them and whom the giver's own boundary, if
+//! there is one, limits as well; may not end or suspend what denies something; and may not change what roles,
+//! policies and links say, since that could be any access, nor names, attributes, tags and memberships that
+//! policies ask about. Whoever runs the binary on the host and the first start are exempt.
 
 mod values;
 
 use base::Timestamp;
-use base::id::{PrincipalId, RoleId, TenantId};
+use base::id::{PolicyId, PrincipalId, RoleId, TenantId};
 use serde_json::json;
 use store::Rx;
 
@@ -110,6 +110,52 @@ pub async fn check_not_above(cx: &Cx, permit: &Permit, principal: &PrincipalId) 
     Ok(())
 }
 
+/// Refuses whoever has a boundary and may not grant any access to change what others get whom it cannot be said
+/// to limit as well.
+///
+/// Fails with [`Error::Escalation`].
+pub(crate) async fn check_unbounded(cx: &Cx, permit: &Permit, change: &str) -> Result<()> {
+    if is_exempt(permit) || cx_boundary(cx).await?.is_none() {
+        return Ok(());
+    }
+    check_grant_any(cx, permit, &format!("{change}, since your boundary need not limit others,")).await
+}
+
+/// Refuses to change the policy that limits the caller, whatever else the caller may do.
+///
+/// Fails with [`Error::Escalation`].
+pub(crate) async fn check_not_own_boundary(cx: &Cx, permit: &Permit, policy: &PolicyId) -> Result<()> {
+    if is_exempt(permit) || cx_boundary(cx).await?.as_ref() != Some(policy) {
+        return Ok(());
+    }
+    refuse(cx, permit, "the policy is your own boundary: somebody else has to change it".to_owned()).await
+}
+
+/// Refuses what nobody does to themselves.
+///
+/// Fails with [`Error::Escalation`].
+pub(crate) async fn check_not_self(cx: &Cx, permit: &Permit, id: &PrincipalId, why: &str) -> Result<()> {
+    let own = cx.actor().principal();
+    if is_exempt(permit) || own.is_none_or(|(own, home)| own != *id || Some(home) != permit.tenant()) {
+        return Ok(());
+    }
+    refuse(cx, permit, why.to_owned()).await
+}
+
+/// The policy that limits the caller in the tenant where it acts, if one does.
+async fn cx_boundary(cx: &Cx) -> Result<Option<PolicyId>> {
+    let Place::Tenant(tenant) = cx.place() else { return Ok(None) };
+    let Some((own, home)) = cx.actor().principal() else { return Ok(None) };
+    if *home != tenant.id {
+        return Ok(None);
+    }
+    let core = cx.core();
+    let mut lazy = LazyRx::new(core.store(), store::Scope::Tenant(tenant.id.as_str()));
+    let policies = core.snapshots().tenant(&mut lazy, &tenant.id).await?;
+    let known = core.snapshots().principal(&mut lazy, &policies, &tenant.id, &own).await?;
+    Ok(known.and_then(|known| known.boundary.clone()))
+}
+
 /// Leaves the evidence of a refusal, whatever becomes of the transaction that it was met in.
 async fn refuse(cx: &Cx, permit: &Permit, why: String) -> Result<()> {
     let action = permit.action().map(Action::name);
@@ -119,8 +165,8 @@ async fn refuse(cx: &Cx, permit: &Permit, why: String) -> Result<()> {
 }
 
 /// Says whether a principal of the tenant stands above the caller: it has a role, now or at another time,
-/// that is not among the caller's own, and the caller may not grant any access; or it has a platform role
-/// that the caller has not, which no role of a tenant makes up for. Nobody outranks oneself, and nobody
+/// that is not among the caller's own, or lacks the boundary that the caller has, and the caller may not grant any
+/// access; or it has a platform role that the caller has not, which no role of a tenant makes up for. Nobody outranks oneself, and nobody
 /// outranks whoever runs the binary on the host. An outranked caller is recorded: all callers refuse them.
 pub async fn outranks(cx: &Cx, principal: &PrincipalId) -> Result<bool> {
     let Place::Tenant(tenant) = cx.place() else { return Ok(false) };
@@ -146,6 +192,12 @@ pub async fn outranks(cx: &Cx, principal: &PrincipalId) -> Result<bool> {
     drop(lazy);
     let own = cx.own_roles().await?;
     let above = known.assignments.iter().any(|a| !own.iter().any(|held| held == a.role_id.as_str()));
+    // What limits the caller would not limit whoever acts as them.
+    let unlimited = match cx_boundary(cx).await? {
+        Some(own) => known.boundary.as_ref() != Some(&own),
+        None => false,
+    };
+    let above = above || unlimited;
     let above_platform = theirs.iter().any(|role| !ours.contains(role));
     let outranks = above_platform || (above && !may_grant_any(cx).await?);
     if outranks {

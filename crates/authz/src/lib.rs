@@ -12,6 +12,8 @@
 
 pub mod access;
 pub mod action;
+pub mod boundaries;
+mod ceilings;
 mod change;
 pub mod cx;
 mod error;
@@ -20,6 +22,7 @@ pub mod event;
 mod facts;
 pub mod freshness;
 pub mod groups;
+pub mod guardrails;
 mod http;
 pub mod idempotency;
 pub mod listing;
@@ -73,6 +76,8 @@ pub fn tenant_routes(service: Service) -> OpenApiRouter {
         .merge(groups::http::routes())
         .merge(resources::http::routes())
         .merge(policies::http::routes())
+        .merge(guardrails::http::routes())
+        .merge(boundaries::http::routes())
         .merge(permissions::http::tenant_routes())
         .with_state(service)
         .merge(access::tenant_routes())

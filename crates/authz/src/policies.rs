@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::escalation::check_grant_any;
 use crate::roles::check_texts;
-use crate::{Change, Cx, Error, Event, Permit, Result, Rx, Target, Tx};
+use crate::{Change, Cx, Error, Event, Permit, Result, Rx, Target, Tx, ceilings};
 use priority::{check_may_set, check_priority};
 
 pub use verbs::{create_policy, delete_policy, load_policy, page_policies, update_policy};
@@ -193,6 +193,7 @@ async fn save(
         return Err(Error::Stale);
     }
     history::keep(cx, tx, &tenant, &policy).await?;
+    ceilings::check_edited(cx, tx, permit, &policy.id).await?;
     let action = if restored.is_some() { "policy.rolled_back" } else { "policy.updated" };
     record(tx, permit, action, &policy, restored);
     Ok(policy)
@@ -246,6 +247,7 @@ pub async fn delete_policy_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &Policy
             policy.name
         )));
     }
+    ceilings::check_unused(tx, &tenant, &policy).await?;
     store::delete(tx, &tenant, id).await?;
     record(tx, permit, "policy.deleted", &policy, None);
     Ok(())

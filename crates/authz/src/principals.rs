@@ -8,7 +8,7 @@ mod store;
 use base::id::{PrincipalId, TenantId};
 
 use crate::access::Registration;
-use crate::{Action, Change, Error, Permit, Result, Rx, Target, Tx};
+use crate::{Action, Change, Error, Permit, Result, Rx, Target, Tx, boundaries};
 
 /// What kind of principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +59,7 @@ pub struct PrincipalRow {
     pub registration: Option<Registration>,
 }
 
-/// Adds the principal of a user or client that was just inserted.
+/// Adds the principal of a user or client that was just inserted. If the caller has a boundary, it has the same.
 ///
 /// Fails with [`Error::Store`] if the id is taken, in whatever tenant.
 pub async fn insert_in(
@@ -70,7 +70,8 @@ pub async fn insert_in(
     active: bool,
 ) -> Result<()> {
     let now = tx.cx.now();
-    store::insert(tx, tenant, id, kind, active, now).await
+    store::insert(tx, tenant, id, kind, active, now).await?;
+    boundaries::hand_down_in(tx, tenant, id).await
 }
 
 /// Switches a principal on or off: an inactive one is denied everything from the commit on.

@@ -7,6 +7,7 @@
 
 mod follow;
 mod held;
+pub(crate) mod layers;
 mod links;
 mod names;
 mod store;
@@ -29,6 +30,7 @@ use crate::{Error, Result};
 use follow::Named;
 use held::Identities;
 pub(crate) use held::{Assignment, GroupMembership, Held, Principal, Profile};
+use layers::Boundaries;
 use names::Names;
 pub(crate) use tags::ResourceTags;
 use tags::{MayHaveTags, Tags};
@@ -60,6 +62,7 @@ pub(crate) struct Snapshots {
     identities: Identities,
     names: Names,
     tags: Tags,
+    boundaries: Boundaries,
     platform: Snapshot,
     turns: Vec<tokio::sync::Mutex<()>>,
     hasher: RandomState,
@@ -84,6 +87,7 @@ impl Snapshots {
             identities: Identities::new(),
             names: Names::new(),
             tags: Tags::new(),
+            boundaries: Boundaries::new(),
             platform: crate::platform::snapshot()?,
             turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
             hasher: RandomState::new(),
@@ -213,7 +217,7 @@ impl Snapshots {
         }
         let held = self.held(known, policies, ask)?;
         let facts = facts(known, &held, ask.circumstances, ask.now, ask.tags());
-        Ok(policies.policies.judge(&policy::Principal::new(&held.identity), &ask.request(&facts)))
+        Ok(policies.policies.judge(&held.principal(), &ask.request(&facts)))
     }
 
     /// Decides a question about a principal, with reasons.
@@ -228,11 +232,27 @@ impl Snapshots {
         }
         let held = self.held(known, policies, ask)?;
         let facts = facts(known, &held, ask.circumstances, ask.now, ask.tags());
-        Ok(policies.policies.decide(&policy::Principal::new(&held.identity), &ask.request(&facts)))
+        Ok(policies.policies.decide(&held.principal(), &ask.request(&facts)))
+    }
+
+    /// Judges a question as if the tenant imposed these policies on everybody.
+    pub(crate) fn judge_under(
+        &self,
+        known: &Principal,
+        policies: &TenantPolicies,
+        guardrail: Vec<policy::Policy>,
+        ask: &Asked<'_>,
+    ) -> Result<Verdict> {
+        let mut edit = policies.policies.edit();
+        edit.put_tenant_guardrail(Some(guardrail));
+        let trial = edit.finish(policies.version).map_err(|e| broken("a trial", &e))?;
+        let held = self.held(known, policies, ask)?;
+        let facts = facts(known, &held, ask.circumstances, ask.now, ask.tags());
+        Ok(trial.judge(&held.principal(), &ask.request(&facts)))
     }
 
     fn held(&self, known: &Principal, policies: &TenantPolicies, ask: &Asked<'_>) -> Result<Held> {
-        known.held(&self.identities, policies, ask.now)
+        known.held((&self.identities, &self.boundaries), policies, ask.now)
     }
 
     /// Decides by the platform's own roles.

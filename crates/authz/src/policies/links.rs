@@ -15,7 +15,7 @@ use super::word;
 use crate::action::linked_actions;
 use crate::escalation::check_grant_any;
 use crate::permissions::GlobalPermissionId;
-use crate::{Action, Change, Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Target, Tx};
+use crate::{Action, Change, Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Target, Tx, ceilings};
 
 /// Permissions, global permissions and resources that one policy is linked to at most, of each kind.
 pub const LINKS_MAX: i64 = 200;
@@ -113,6 +113,7 @@ pub async fn link_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &PolicyId, link:
         return Err(Error::LimitReached(detail));
     }
     store::put(tx, &tenant, id, link).await?;
+    ceilings::check_edited(cx, tx, permit, id).await?;
     record(tx, permit, "policy.linked", id, &tenant, describe(link, &name));
     Ok(())
 }
@@ -130,6 +131,7 @@ pub async fn unlink_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &PolicyId, lin
     if store::remove(tx, &tenant, id, link).await? == 0 {
         return Err(Error::NotFound("link"));
     }
+    ceilings::check_edited(cx, tx, permit, id).await?;
     record(tx, permit, "policy.unlinked", id, &tenant, describe(link, &name));
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::target;
 use crate::escalation::{
-    check_deny_stays, check_hand_on, check_hand_on_until, check_held_unread, check_not_above,
+    check_deny_stays, check_hand_on, check_hand_on_until, check_held_unread, check_not_above, check_unbounded,
 };
 use crate::principals::{self, PrincipalKind};
 use crate::{Change, Cx, Error, Event, Listed, Listing, Permit, Result, Rx, Tx};
@@ -174,6 +174,9 @@ pub async fn put_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: &NewAssignment) 
     check_held_unread(cx, permit, &[Known::Roles]).await?;
     if let Holder::Principal(id) = holder {
         check_not_above(cx, permit, id).await?;
+    }
+    if let Holder::Group(_) = holder {
+        check_unbounded(cx, permit, "giving a role to a group").await?;
     }
     if window.expires_at.is_some() && *denies == ExpiringDeny::Refuse {
         refuse_expiring_deny(tx, &tenant, role).await?;

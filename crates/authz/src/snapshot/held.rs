@@ -5,11 +5,12 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
 use base::Timestamp;
-use base::id::{RoleId, TenantId};
-use policy::{Identity, Stored};
+use base::id::{PolicyId, RoleId, TenantId};
+use policy::{Identity, Stored, Table};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::layers::Boundaries;
 use super::{TenantPolicies, broken};
 use crate::Result;
 use crate::access::Registration;
@@ -70,6 +71,8 @@ pub(crate) struct Principal {
     pub(crate) registration: Option<Registration>,
     pub(crate) assignments: Vec<Assignment>,
     pub(crate) groups: Vec<GroupMembership>,
+    /// The policy that limits it, whatever its roles say.
+    pub(crate) boundary: Option<PolicyId>,
     /// The last answer of [`Principal::held`]. The identity belongs to the cache, which bounds memory.
     pub(super) last: ArcSwapOption<Last>,
 }
@@ -86,6 +89,12 @@ impl Held {
         &self.last.roles
     }
 
+    /// The principal, with what limits it.
+    pub(super) fn principal(&self) -> policy::Principal<'_> {
+        let boundary = self.last.boundary.as_deref();
+        policy::Principal { boundary, ..policy::Principal::new(&self.identity) }
+    }
+
     /// The ids of the groups.
     pub(crate) fn groups(&self) -> &[Box<str>] {
         &self.last.groups
@@ -98,6 +107,7 @@ pub(super) struct Last {
     from: Timestamp,
     until: Option<Timestamp>,
     identity: Weak<Identity>,
+    boundary: Option<Arc<Table>>,
     roles: Box<[Box<str>]>,
     groups: Box<[Box<str>]>,
 }
@@ -111,7 +121,7 @@ impl Principal {
     /// What the principal holds at this instant, by these policies.
     pub(super) fn held(
         &self,
-        identities: &Identities,
+        (identities, boundaries): (&Identities, &Boundaries),
         policies: &TenantPolicies,
         now: Timestamp,
     ) -> Result<Held> {
@@ -138,6 +148,7 @@ impl Principal {
             from: now,
             until: instants.flatten().filter(|instant| *instant > now).min(),
             identity: Arc::downgrade(&identity),
+            boundary: self.boundary.as_ref().map(|id| boundaries.get(&self.tenant, policies, id)),
             roles: roles.into(),
             groups: groups.map(|group| group.group_id.clone()).collect(),
         });

@@ -10,9 +10,9 @@ use policy::{Document, Expression, Input, Policy, RoleInput, Snapshot, Stored};
 use store::{FromRow, Row, Rx, Sql};
 
 use super::follow::Named;
-use super::links;
 use super::tags::MayHaveTags;
 use super::{Assignment, GroupMembership, Principal, Profile, ResourceTags, TenantPolicies};
+use super::{layers, links};
 use crate::principals::PrincipalKind;
 use crate::{Error, Result, action, principals};
 
@@ -190,6 +190,7 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
         let linked = links.by_policy.remove(&row.id).unwrap_or_default();
         input.policies.push(compile_policy(row, linked)?);
     }
+    input.tenant_guardrail = layers::load_guardrail(rx, tenant, &input.policies).await?;
     input.roles = roles
         .into_iter()
         .map(|role| {
@@ -306,6 +307,7 @@ pub(super) async fn load_principal(
         .await?;
     let principals::PrincipalRow { kind, active, registration, .. } = known;
     let profile = load_profile(rx, tenant, id, kind).await?;
+    let boundary = layers::load_boundary(rx, tenant, id).await?;
     Ok(Some(Principal {
         version: AtomicI64::new(version),
         tenant: tenant.clone(),
@@ -315,6 +317,7 @@ pub(super) async fn load_principal(
         registration,
         assignments,
         groups,
+        boundary,
         last: arc_swap::ArcSwapOption::empty(),
     }))
 }

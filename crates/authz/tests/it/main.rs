@@ -6,6 +6,7 @@ mod escalation;
 mod follow;
 mod guards;
 mod idempotency;
+mod layers;
 mod links;
 mod lists;
 mod matrix;

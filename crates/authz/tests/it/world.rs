@@ -12,7 +12,7 @@ use store::testing::TestDb;
 use store::{FromRow, Row, Sql, Store, StoreOptions};
 
 pub(crate) const NOON: Timestamp = Timestamp::from_seconds(1_800_000_000);
-const HASH: &str = "$2a$12$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0";
+pub(crate) const HASH: &str = "$2a$12$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0";
 
 pub(crate) struct World {
     pub(crate) db: TestDb,

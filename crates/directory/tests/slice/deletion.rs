@@ -166,6 +166,11 @@ const ROWS: &[(&str, &str)] = &[
          VALUES ($1, 'p1', 1, 'P', 0, 'allow')",
     ),
     ("role_policies", "INSERT INTO role_policies (role_id, policy_id, tenant_id) VALUES ('r1', 'p1', $1)"),
+    ("tenant_guardrails", "INSERT INTO tenant_guardrails (policy_id, tenant_id) VALUES ('p1', $1)"),
+    (
+        "principal_boundaries",
+        "INSERT INTO principal_boundaries (principal_id, policy_id, tenant_id) VALUES ($2, 'p1', $1)",
+    ),
     (
         "policy_permissions",
         "INSERT INTO policy_permissions (policy_id, permission_id, tenant_id) \

@@ -18,6 +18,7 @@ mod crash;
 mod database;
 mod harness;
 mod idempotency;
+mod layers;
 mod maintenance;
 mod nodes;
 mod policies;

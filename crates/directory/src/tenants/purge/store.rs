@@ -64,6 +64,8 @@ static STEPS: &[Step] = steps! {
     "group_members" by "group_id, principal_id";
     "group_roles" by "group_id, role_id";
     "role_policies" by "role_id, policy_id";
+    "tenant_guardrails" by "tenant_id, policy_id";
+    "principal_boundaries" by "principal_id";
     "policy_permissions" by "policy_id, permission_id";
     "policy_global_permissions" by "policy_id, global_permission_id";
     "policy_resources" by "policy_id, resource_id";

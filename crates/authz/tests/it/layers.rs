@@ -1,0 +1,447 @@
+//! What binds a whole tenant and what limits one principal: how decisions change, and who may change it.
+
+use std::sync::Arc;
+
+use authz::principals::{self, PrincipalKind};
+use authz::roles::{self, Window};
+use authz::{Action, Cx, Error, Place, Target, TenantRef, boundaries, groups, guardrails, policies};
+use base::Problem;
+use base::id::{ClientId, PolicyId, RoleId, UserId};
+use policy::{Denial, Effect};
+use serde_json::{Value, json};
+use store::Sql;
+
+use crate::world::World;
+
+fn code<T>(result: authz::Result<T>) -> String {
+    match result {
+        Ok(_) => "ok".to_owned(),
+        Err(Error::Invalid { code, .. }) => code.to_owned(),
+        Err(error) => Problem::from(error).code().to_owned(),
+    }
+}
+
+fn document(statements: &[(&str, &str, &str)]) -> Value {
+    let statements: Vec<Value> = statements
+        .iter()
+        .map(|(effect, action, resource)| json!({ "Effect": effect, "Action": action, "Resource": resource }))
+        .collect();
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+const ALL: (&str, &str, &str) = ("Allow", "*", "*");
+const NO_SECRETS: (&str, &str, &str) = ("Deny", "*", "document:secret/*");
+
+/// A Super Admin, an admin below, and a reader whose role allows everything.
+struct Scene {
+    world: World,
+    root: Cx,
+    admin_id: UserId,
+    admin: Cx,
+    reader: UserId,
+    wide: RoleId,
+}
+
+impl Scene {
+    async fn both() -> Vec<Self> {
+        let mut scenes = Vec::new();
+        for world in World::both().await {
+            let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+            let root = world.cx_of(&world.acme, &root, "root");
+            let admin_id = world.user(&world.acme, "admin", Some("ADMIN")).await;
+            let admin = world.cx_of(&world.acme, &admin_id, "admin");
+            let reader = world.user(&world.acme, "reader", None).await;
+            let wide = world.role_with("WIDE", document(&[ALL])).await;
+            world.assign(&reader, &wide, Window::ALWAYS).await;
+            scenes.push(Self { world, root, admin_id, admin, reader, wide });
+        }
+        scenes
+    }
+
+    async fn policy(&self, name: &str, statements: &[(&str, &str, &str)]) -> PolicyId {
+        let (cx, permit) = self.world.boot(&self.world.acme);
+        let mut tx = cx.write(&permit).await.unwrap();
+        let new = policies::NewPolicy {
+            name: name.to_owned(),
+            description: None,
+            document: Some(document(statements)),
+            effect: Effect::Allow,
+            priority: 0,
+            expression: None,
+        };
+        let made = policies::create_policy_in(&cx, &mut tx, &permit, new).await.unwrap();
+        tx.commit().await.unwrap();
+        made.id
+    }
+
+    /// Gives a policy a priority, whatever verbs would say.
+    async fn raise(&self, policy: &PolicyId, priority: i64) {
+        let (cx, permit) = self.world.boot(&self.world.acme);
+        let mut tx = cx.write(&permit).await.unwrap();
+        let sql = Sql::new("UPDATE policies SET priority = $1 WHERE id = $2");
+        assert_eq!(tx.execute(sql.bind(priority).bind(policy)).await.unwrap(), 1);
+        tx.decisions_change(&permit);
+        tx.commit_housekeeping().await.unwrap();
+    }
+
+    async fn rewrite(&self, cx: &Cx, policy: &PolicyId, statements: &[(&str, &str, &str)]) -> String {
+        let permit = cx.authorize(Action::RoleAssign, &Target::all("role")).await.unwrap();
+        let mut tx = cx.write(&permit).await.unwrap();
+        let change = policies::PolicyChange {
+            document: Some(document(statements)),
+            ..policies::PolicyChange::default()
+        };
+        let done = policies::update_policy_in(cx, &mut tx, &permit, policy, change, None).await;
+        if done.is_ok() {
+            tx.commit().await.unwrap();
+        }
+        code(done)
+    }
+
+    async fn remove(&self, policy: &PolicyId) -> Problem {
+        let permit = self.root.authorize(Action::PolicyDelete, &Target::member(policy)).await.unwrap();
+        let mut tx = self.root.write(&permit).await.unwrap();
+        policies::delete_policy_in(&self.root, &mut tx, &permit, policy).await.unwrap_err().into()
+    }
+
+    /// Why the reader may not read a document; none if they may.
+    async fn refusal(&self, document: &str) -> Option<Denial> {
+        self.refusal_of(&self.reader, "document:read", document).await
+    }
+
+    async fn refusal_of(&self, user: &UserId, action: &str, resource: &str) -> Option<Denial> {
+        let tenant = &self.world.acme.id;
+        let core = &self.world.core;
+        let how = authz::Circumstances::default();
+        let decision = core.decide(tenant, &user.cast(), action, resource, &how).await.unwrap().unwrap();
+        let verdict = core.judge(tenant, &user.cast(), action, resource, &how).await.unwrap().unwrap();
+        assert_eq!(verdict.err(), decision.denial, "with and without reasons");
+        decision.denial
+    }
+
+    async fn bound(&self, user: &UserId, policy: &PolicyId) {
+        boundaries::set_boundary(&self.root, PrincipalKind::User, &user.cast(), policy).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_deny_of_a_guardrail_is_final_against_any_priority_and_ends_with_it() {
+    for scene in Scene::both().await {
+        let top = scene.policy("top", &[("Allow", "document:read", "document:secret/*")]).await;
+        roles::attach_policy(&scene.root, &scene.wide, &top).await.unwrap();
+        scene.raise(&top, 1000).await;
+        let guard = scene.policy("guard", &[ALL, NO_SECRETS]).await;
+        assert_eq!(scene.refusal("document:secret/plan").await, None);
+
+        guardrails::attach_guardrail(&scene.root, &guard).await.unwrap();
+        guardrails::attach_guardrail(&scene.root, &guard).await.unwrap();
+
+        assert_eq!(scene.refusal("document:secret/plan").await, Some(Denial::Guardrail));
+        assert_eq!(scene.refusal("document:plan").await, None);
+        let listed = guardrails::list_guardrails(&scene.root).await.unwrap();
+        assert_eq!(listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["guard"]);
+        assert_eq!(scene.world.events("guardrail.attached").await.len(), 1);
+
+        guardrails::detach_guardrail(&scene.root, &guard).await.unwrap();
+        assert_eq!(scene.refusal("document:secret/plan").await, None);
+        assert_eq!(scene.world.events("guardrail.detached").await.len(), 1);
+        assert_eq!(code(guardrails::detach_guardrail(&scene.root, &guard).await), "not_found");
+    }
+}
+
+#[tokio::test]
+async fn what_no_guardrail_allows_is_denied_and_several_allow_together() {
+    for scene in Scene::both().await {
+        let keep = scene.policy("keep", &[("Allow", "policy:*", "*")]).await;
+        let plans = scene.policy("plans", &[("Allow", "document:*", "document:plan")]).await;
+
+        guardrails::attach_guardrail(&scene.root, &keep).await.unwrap();
+        assert_eq!(scene.refusal("document:plan").await, Some(Denial::Guardrail));
+
+        guardrails::attach_guardrail(&scene.root, &plans).await.unwrap();
+        assert_eq!(scene.refusal("document:plan").await, None);
+        assert_eq!(scene.refusal("document:other").await, Some(Denial::Guardrail));
+    }
+}
+
+#[tokio::test]
+async fn a_guardrail_that_would_allow_nothing_or_shut_its_maker_out_is_refused() {
+    for scene in Scene::both().await {
+        let denies = scene.policy("denies", &[NO_SECRETS]).await;
+        let narrow = scene.policy("narrow", &[("Allow", "document:*", "*")]).await;
+        let all = scene.policy("all", &[ALL]).await;
+        let raised = scene.policy("raised", &[ALL]).await;
+        scene.raise(&raised, 1).await;
+        let nowhere = PolicyId::parse("nowhere").unwrap();
+        let attach = async |policy| code(guardrails::attach_guardrail(&scene.root, policy).await);
+
+        assert_eq!(attach(&denies).await, "ceiling_allows_nothing");
+        assert_eq!(attach(&narrow).await, "guardrail_locks_out");
+        assert_eq!(attach(&raised).await, "ceiling_priority");
+        assert_eq!(attach(&nowhere).await, "not_found");
+        assert!(guardrails::list_guardrails(&scene.root).await.unwrap().is_empty());
+
+        assert_eq!(attach(&all).await, "ok");
+        assert_eq!(attach(&denies).await, "ok");
+        assert_eq!(scene.refusal("document:secret/a").await, Some(Denial::Guardrail));
+        let detach = guardrails::detach_guardrail(&scene.root, &all).await;
+        assert_eq!(code(detach), "ceiling_allows_nothing");
+        assert_eq!(scene.rewrite(&scene.root, &all, &[NO_SECRETS]).await, "ceiling_allows_nothing");
+        let narrowed = [("Allow", "document:*", "*")];
+        assert_eq!(scene.rewrite(&scene.root, &all, &narrowed).await, "guardrail_locks_out");
+        assert_eq!(scene.refusal("document:plan").await, None, "nothing was changed");
+        let refused = scene.remove(&all).await;
+        assert_eq!(refused.code(), "in_use");
+        assert!(refused.detail().contains("guardrail"), "{}", refused.detail());
+    }
+}
+
+#[tokio::test]
+async fn an_edited_guardrail_binds_at_once_on_another_node_too() {
+    for scene in Scene::both().await {
+        let guard = scene.policy("guard", &[ALL, NO_SECRETS]).await;
+        guardrails::attach_guardrail(&scene.root, &guard).await.unwrap();
+        let other = scene.world.second_node().await;
+        let asks = async |document| {
+            other.refresh_versions().await.unwrap();
+            crate::world::decides(&other, &scene.world.acme, &scene.reader, "document:read", document).await
+        };
+        assert!(!asks("document:secret/a").await);
+        assert!(asks("document:open").await);
+
+        let stricter = [ALL, ("Deny", "*", "document:open")];
+        assert_eq!(scene.rewrite(&scene.root, &guard, &stricter).await, "ok");
+
+        assert_eq!(scene.refusal("document:open").await, Some(Denial::Guardrail));
+        assert!(!asks("document:open").await);
+        assert!(asks("document:secret/a").await);
+    }
+}
+
+#[tokio::test]
+async fn a_guardrail_binds_its_own_tenant_only() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let other = world.user(&world.rival, "other", Some("SUPER_ADMIN")).await;
+        let guard = scene.policy("guard", &[ALL, ("Deny", "policy:read", "*")]).await;
+
+        guardrails::attach_guardrail(&scene.root, &guard).await.unwrap();
+
+        let other = world.cx_of(&world.rival, &other, "other");
+        assert!(guardrails::list_guardrails(&other).await.unwrap().is_empty());
+        assert_eq!(code(guardrails::detach_guardrail(&other, &guard).await), "not_found");
+        assert_eq!(code(guardrails::attach_guardrail(&other, &guard).await), "not_found");
+        assert_eq!(code(guardrails::list_guardrails(&scene.root).await), "denied");
+    }
+}
+
+#[tokio::test]
+async fn a_boundary_limits_one_principal_and_grants_nothing() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let plans = scene.policy("plans", &[("Allow", "document:*", "document:plan*")]).await;
+        let nobody = world.user(&world.acme, "nobody", None).await;
+        let client: ClientId = world.client(&world.acme, "robot", None).await;
+        world.assign(&client, &scene.wide, Window::ALWAYS).await;
+
+        scene.bound(&scene.reader, &plans).await;
+        scene.bound(&scene.reader, &plans).await;
+        scene.bound(&nobody, &plans).await;
+        let kind = PrincipalKind::Client;
+        boundaries::set_boundary(&scene.root, kind, &client.cast(), &plans).await.unwrap();
+
+        assert_eq!(scene.refusal("document:plan").await, None);
+        assert_eq!(scene.refusal("document:other").await, Some(Denial::Boundary));
+        let refusal = scene.refusal_of(&nobody, "document:read", "document:plan").await;
+        assert_eq!(refusal, Some(Denial::NothingApplies));
+        let robot: UserId = client.cast();
+        let refusal = scene.refusal_of(&robot, "document:read", "document:other").await;
+        assert_eq!(refusal, Some(Denial::Boundary));
+        let found =
+            boundaries::load_boundary(&scene.root, PrincipalKind::User, &scene.reader.cast()).await.unwrap();
+        assert_eq!((found.name.as_str(), found.set_by), ("plans", scene.root.actor().id()));
+        assert_eq!(world.events("boundary.set").await.len(), 3);
+        let refused = scene.remove(&plans).await;
+        assert_eq!(refused.code(), "in_use");
+        assert!(refused.detail().contains("3 users and clients"), "{}", refused.detail());
+
+        let wider = [("Allow", "document:*", "*")];
+        assert_eq!(scene.rewrite(&scene.root, &plans, &wider).await, "ok");
+        assert_eq!(scene.refusal("document:other").await, None);
+        boundaries::remove_boundary(&scene.root, PrincipalKind::User, &scene.reader.cast()).await.unwrap();
+        assert_eq!(scene.refusal_of(&scene.reader, "a:b", "c").await, None);
+        assert_eq!(world.events("boundary.removed").await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_boundary_needs_a_policy_of_the_tenant_that_allows_something_at_priority_0() {
+    for scene in Scene::both().await {
+        let denies = scene.policy("denies", &[NO_SECRETS]).await;
+        let raised = scene.policy("raised", &[ALL]).await;
+        scene.raise(&raised, 3).await;
+        let nowhere = PolicyId::parse("nowhere").unwrap();
+        let all = scene.policy("all", &[ALL]).await;
+        let set = async |kind, id: &UserId, policy| {
+            code(boundaries::set_boundary(&scene.root, kind, &id.cast(), policy).await)
+        };
+        let user = PrincipalKind::User;
+
+        assert_eq!(set(user, &scene.reader, &denies).await, "ceiling_allows_nothing");
+        assert_eq!(set(user, &scene.reader, &raised).await, "ceiling_priority");
+        assert_eq!(set(user, &scene.reader, &nowhere).await, "unknown_policy");
+        assert_eq!(set(PrincipalKind::Client, &scene.reader, &all).await, "not_found");
+        let stranger = scene.world.user(&scene.world.rival, "stranger", None).await;
+        assert_eq!(set(user, &stranger, &all).await, "not_found");
+        let kind = PrincipalKind::User;
+        let gone = boundaries::remove_boundary(&scene.root, kind, &scene.reader.cast()).await;
+        assert_eq!(code(gone), "not_found");
+        scene.bound(&scene.reader, &all).await;
+        assert_eq!(scene.rewrite(&scene.root, &all, &[NO_SECRETS]).await, "ceiling_allows_nothing");
+    }
+}
+
+#[tokio::test]
+async fn nobody_sets_widens_or_removes_their_own_boundary() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let bound = scene.policy("bound", &[ALL, NO_SECRETS]).await;
+        let all = scene.policy("all", &[ALL]).await;
+        let boss_id = world.user(&world.acme, "boss", Some("SUPER_ADMIN")).await;
+        let boss = world.cx_of(&world.acme, &boss_id, "boss");
+        let own = boss_id.cast();
+        let user = PrincipalKind::User;
+
+        assert_eq!(code(boundaries::set_boundary(&boss, user, &own, &all).await), "escalation");
+        scene.bound(&boss_id, &bound).await;
+        assert_eq!(code(boundaries::set_boundary(&boss, user, &own, &all).await), "escalation");
+        assert_eq!(code(boundaries::remove_boundary(&boss, user, &own).await), "escalation");
+        // Also not by way of the policy that it names, though the caller may grant any access.
+        assert_eq!(scene.rewrite(&boss, &bound, &[ALL]).await, "escalation");
+        assert_eq!(scene.rewrite(&boss, &all, &[ALL]).await, "ok");
+        assert_eq!(scene.rewrite(&scene.root, &bound, &[ALL]).await, "ok");
+        assert!(!world.events("access.escalation_refused").await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_grant_any_access_neither_widens_boundaries_nor_guardrails() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let guardian = world
+            .role_with(
+                "GUARDIAN",
+                document(&[("Allow", "policy:attach_guardrail", "*"), ("Allow", "policy:set_boundary", "*")]),
+            )
+            .await;
+        world.assign(&scene.admin_id, &guardian, Window::ALWAYS).await;
+        let narrow =
+            scene.policy("narrow", &[("Allow", "document:*", "*"), ("Allow", "policy:*", "*")]).await;
+        let denies = scene.policy("denies", &[NO_SECRETS]).await;
+        let all = scene.policy("all", &[ALL]).await;
+        let carol = world.user(&world.acme, "carol", None).await;
+        let attach = async |policy| code(guardrails::attach_guardrail(&scene.admin, policy).await);
+        let detach = async |policy| code(guardrails::detach_guardrail(&scene.admin, policy).await);
+
+        // The first ceiling only takes away, and so does one more deny.
+        assert_eq!(attach(&narrow).await, "ok");
+        assert_eq!(attach(&denies).await, "ok");
+        assert_eq!(attach(&all).await, "escalation");
+        assert_eq!(detach(&denies).await, "escalation");
+        guardrails::attach_guardrail(&scene.root, &all).await.unwrap();
+        assert_eq!(detach(&all).await, "ok");
+        guardrails::detach_guardrail(&scene.root, &denies).await.unwrap();
+        assert_eq!(detach(&narrow).await, "escalation", "the last one");
+
+        let user = PrincipalKind::User;
+        let set = async |id: &UserId, policy| {
+            code(boundaries::set_boundary(&scene.admin, user, &id.cast(), policy).await)
+        };
+        assert_eq!(set(&carol, &narrow).await, "ok");
+        assert_eq!(set(&carol, &all).await, "escalation");
+        assert_eq!(code(boundaries::remove_boundary(&scene.admin, user, &carol.cast()).await), "escalation");
+        let root: UserId = scene.root.actor().principal().unwrap().0.cast();
+        assert_eq!(set(&root, &narrow).await, "outranked");
+        let plain = world.user(&world.acme, "plain", None).await;
+        let plain = world.cx_of(&world.acme, &plain, "plain");
+        assert_eq!(code(guardrails::attach_guardrail(&plain, &denies).await), "denied");
+        assert_eq!(code(boundaries::remove_boundary(&plain, user, &carol.cast()).await), "denied");
+    }
+}
+
+#[tokio::test]
+async fn what_a_bounded_admin_makes_has_the_same_boundary_and_others_are_above_them() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let bound = scene
+            .policy("bound", &[ALL, ("Deny", "policy:grant_any", "*"), ("Deny", "document:*", "*")])
+            .await;
+        let plain = world.user(&world.acme, "plain", None).await;
+        scene.bound(&scene.admin_id, &bound).await;
+
+        let made = made_by(&scene.admin, &world.acme, "made").await;
+        let by_root = made_by(&scene.root, &world.acme, "by-root").await;
+
+        let user = PrincipalKind::User;
+        let found = boundaries::load_boundary(&scene.root, user, &made.cast()).await.unwrap();
+        assert_eq!(found.policy_id, bound);
+        assert_eq!(code(boundaries::load_boundary(&scene.root, user, &by_root.cast()).await), "not_found");
+        // The admin's own role goes to whom the boundary limits too, and to nobody else.
+        let role = world.role(&world.acme, "ADMIN").await;
+        let give = async |holder: roles::Holder| {
+            let new = roles::NewAssignment {
+                holder,
+                role: role.clone(),
+                window: Window::ALWAYS,
+                denies: roles::ExpiringDeny::Refuse,
+            };
+            code(roles::assign(&scene.admin, None, &new).await)
+        };
+        assert_eq!(give((&made).into()).await, "ok");
+        assert_eq!(give((&plain).into()).await, "outranked");
+        assert!(roles::outranks(&scene.admin, &plain.cast()).await.unwrap());
+        assert!(!roles::outranks(&scene.admin, &made.cast()).await.unwrap());
+        let new = groups::NewGroup { name: "all".to_owned(), description: None };
+        let group = groups::create_group(&scene.root, new).await.unwrap();
+        roles::assign(
+            &scene.root,
+            None,
+            &roles::NewAssignment {
+                holder: (&group.id).into(),
+                role: world.role(&world.acme, "USER").await,
+                window: Window::ALWAYS,
+                denies: roles::ExpiringDeny::Refuse,
+            },
+        )
+        .await
+        .unwrap();
+        let permit = scene.admin.authorize(Action::GroupUpdate, &Target::member(&group.id)).await.unwrap();
+        let mut tx = scene.admin.write(&permit).await.unwrap();
+        let (holder, user_role) = ((&group.id).into(), world.role(&world.acme, "USER").await);
+        let cx = &scene.admin;
+        let to_group = roles::assign_in(cx, &mut tx, &permit, &holder, &user_role, Window::ALWAYS).await;
+        assert_eq!(code(to_group), "escalation");
+        let join = async |cx: &Cx, tx: &mut authz::Tx, who: &UserId| {
+            code(groups::add_member_in(cx, tx, &permit, &group.id, &who.cast(), Window::ALWAYS).await)
+        };
+        assert_eq!(join(&scene.admin, &mut tx, &plain).await, "outranked");
+        assert_eq!(join(&scene.admin, &mut tx, &made).await, "ok");
+    }
+}
+
+/// Makes a principal as the directory does.
+async fn made_by(cx: &Cx, tenant: &Arc<TenantRef>, username: &str) -> UserId {
+    assert!(matches!(cx.place(), Place::Tenant(_)));
+    let permit = cx.authorize(Action::UserCreate, &Target::all("user")).await.unwrap();
+    let mut tx = cx.write(&permit).await.unwrap();
+    let id: UserId = cx.fresh_id();
+    let sql = Sql::new(
+        "INSERT INTO users (id, tenant_id, username, username_key, password) VALUES ($1, $2, $3, $4, $5)",
+    );
+    tx.execute(sql.bind(&id).bind(&tenant.id).bind(username).bind(username).bind(crate::world::HASH))
+        .await
+        .unwrap();
+    principals::insert_in(&mut tx, &tenant.id, &id.cast(), PrincipalKind::User, true).await.unwrap();
+    tx.commit_housekeeping().await.unwrap();
+    id
+}
