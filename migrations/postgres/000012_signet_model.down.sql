@@ -57,6 +57,7 @@ DROP TABLE policy_versions;
 DROP FUNCTION notify_policy_version();
 DROP TABLE platform_roles;
 
+DROP TABLE resource_policies;
 DROP TABLE policy_resources;
 DROP TABLE resources;
 DROP FUNCTION check_resource_parent();

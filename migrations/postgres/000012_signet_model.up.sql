@@ -664,6 +664,21 @@ CREATE TABLE policy_resources (
 CREATE INDEX idx_policy_resources_tenant_id_resource_id
     ON policy_resources (tenant_id, resource_id);
 
+-- What a resource says itself. No removal of a resource takes it along.
+CREATE TABLE resource_policies (
+    resource_id varchar(64) COLLATE "C" NOT NULL,
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    document    jsonb NOT NULL,
+    version     bigint NOT NULL DEFAULT 1,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT resource_policies_pkey PRIMARY KEY (resource_id),
+    CONSTRAINT fk_resource_policies_tenant_id_resource_id FOREIGN KEY (tenant_id, resource_id)
+        REFERENCES resources (tenant_id, id)
+);
+CREATE INDEX idx_resource_policies_tenant_id_resource_id
+    ON resource_policies (tenant_id, resource_id);
+
 -- ------------------------------------------------- platform scope, versions
 
 CREATE TABLE platform_roles (

@@ -133,6 +133,7 @@ DROP TABLE policy_changes;
 DROP TABLE policy_versions;
 DROP TABLE platform_roles;
 
+DROP TABLE resource_policies;
 DROP TABLE policy_resources;
 DROP TABLE resources;
 

@@ -737,6 +737,20 @@ CREATE TABLE policy_resources (
 CREATE INDEX idx_policy_resources_tenant_id_resource_id
     ON policy_resources (tenant_id, resource_id);
 
+-- What a resource says itself. No removal of a resource takes it along.
+CREATE TABLE resource_policies (
+    resource_id TEXT NOT NULL PRIMARY KEY,
+    tenant_id   TEXT NOT NULL,
+    document    TEXT NOT NULL CHECK (json_valid(document)),
+    version     INTEGER NOT NULL DEFAULT 1,
+    created_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at  INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT fk_resource_policies_tenant_id_resource_id FOREIGN KEY (tenant_id, resource_id)
+        REFERENCES resources (tenant_id, id)
+) STRICT;
+CREATE INDEX idx_resource_policies_tenant_id_resource_id
+    ON resource_policies (tenant_id, resource_id);
+
 -- ------------------------------------------------- platform scope, versions
 
 CREATE TABLE platform_roles (

@@ -81,6 +81,7 @@ actions! {
     ResourceRead "resource:read" Tenant "resource" "reads and lists resources";
     ResourceUpdate "resource:update" Tenant "resource" "changes and moves resources";
     ResourceDelete "resource:delete" Tenant "resource" "removes resources";
+    ResourceSetPolicy "resource:set_policy" Tenant "resource" "says what a resource's own policy permits and denies";
     ClientCreate "oauth2:create" Tenant "client" "creates OAuth clients";
     ClientRead "oauth2:read" Tenant "client" "reads and lists OAuth clients";
     ClientUpdate "oauth2:update" Tenant "client" "changes OAuth clients and their secrets";
@@ -187,11 +188,13 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
     code(
         "role:update",
         "Update roles",
-        "Change roles, policies, permissions, guardrails and boundaries, and grant any access within the tenant",
+        "Change roles, policies (those of resources too), permissions, guardrails and boundaries, and grant any access \
+         within the tenant",
         &[
             (&[Action::RoleUpdate], "role"),
             (&[Action::PolicyUpdate, Action::PolicySetPriority, Action::PolicyAttachGuardrail], "policy"),
             (&[Action::PermissionUpdate], "permission"),
+            (&[Action::ResourceSetPolicy], "resource"),
             (&[Action::PolicyGrantAny, Action::PolicySetBoundary], "*"),
         ],
     ),

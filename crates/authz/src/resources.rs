@@ -7,6 +7,7 @@
 //! change.
 
 pub(crate) mod http;
+mod own_policy;
 mod store;
 mod verbs;
 
@@ -23,6 +24,10 @@ use crate::escalation::{check_grant_any, check_place_unread, check_tags};
 use crate::name::is_foreign;
 use crate::{Change, Cx, Error, Event, Permit, Result, Rx, Target, Tx};
 
+pub use own_policy::{
+    RESOURCE_POLICIES_MAX, ResourcePolicy, check_document, find_resource_policy, list_resource_policies,
+    load_resource_policy, remove_policy_in, remove_resource_policy, set_policy_in, set_resource_policy,
+};
 pub use verbs::{
     ResourceEdit, create_resource, delete_resource, list_ancestors, list_children, load_resource,
     page_resources, update_resource,
@@ -168,7 +173,7 @@ pub async fn update_resource_in(
     Ok(resource)
 }
 
-/// Removes a resource that holds no others and that no policy is linked to.
+/// Removes a resource that holds no others, has no policy of its own, and that no policy is linked to.
 ///
 /// Fails with [`Error::NotFound`], [`Error::InUse`] and, where a link reaches it, [`Error::Escalation`].
 pub async fn delete_resource_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &ResourceId) -> Result<()> {
@@ -182,6 +187,7 @@ pub async fn delete_resource_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &Reso
     if links > 0 {
         return Err(Error::InUse(format!("{links} policies are linked to `{}`", resource.name)));
     }
+    own_policy::check_none(tx, &tenant, &resource).await?;
     check_links(cx, tx, permit, resource.parent_id.as_ref(), None).await?;
     check_tags(cx, permit, &resource.tags, &BTreeMap::new()).await?;
     store::delete(tx, &tenant, id).await?;

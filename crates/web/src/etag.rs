@@ -1,6 +1,6 @@
 //! Optimistic concurrency: strong entity tags from a row's version, and `If-Match`.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use base::{Kind, Problem};
 use http::HeaderValue;
 use http::header::IF_MATCH;
@@ -32,6 +32,15 @@ enum Condition {
 }
 
 impl IfMatch {
+    /// Says that the header is missing: 428 `if_match_required`.
+    pub fn required() -> Problem {
+        Problem::new(
+            Kind::PreconditionRequired,
+            "if_match_required",
+            "send `If-Match` with the `ETag` of what you read",
+        )
+    }
+
     /// Compares with the present version. Fails with 412 `stale`.
     pub fn check(&self, version: i64) -> Result<(), Problem> {
         let present = format!("v{version}");
@@ -71,17 +80,25 @@ impl IfMatch {
     }
 }
 
+/// For what may not be there yet: none without the header.
+impl<S: Send + Sync> OptionalFromRequestParts<S> for IfMatch {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Failure> {
+        if !parts.headers.contains_key(IF_MATCH) {
+            return Ok(None);
+        }
+        <Self as FromRequestParts<S>>::from_request_parts(parts, state).await.map(Some)
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
         let mut values = parts.headers.get_all(IF_MATCH).iter();
         let Some(first) = values.next() else {
-            return Err(Failure::new(
-                Kind::PreconditionRequired,
-                "if_match_required",
-                "send `If-Match` with the `ETag` of what you read",
-            ));
+            return Err(Self::required().into());
         };
         let parsed = first.to_str().ok().filter(|_| values.next().is_none()).and_then(Self::parse);
         parsed.ok_or_else(|| {

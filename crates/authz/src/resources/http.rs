@@ -27,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(read, update, delete))
         .routes(routes!(children))
         .routes(routes!(ancestors))
+        .merge(super::own_policy::http::routes())
 }
 
 /// A registered resource.
@@ -203,7 +204,7 @@ async fn update(
     Ok(tagged(super::update_resource(&cx, &path.resource_id, &if_match, edit).await?))
 }
 
-/// Removes a resource that holds no others and that no policy is linked to.
+/// Removes a resource that holds no others, has no policy of its own, and that no policy is linked to.
 #[utoipa::path(delete, path = "/api/v1/resources/{resource_id}", tag = "resources",
     operation_id = "delete_resource",
     params(ResourcePath, ("If-Match" = String, Header, description = "The `ETag` of what was read")),

@@ -1,4 +1,5 @@
-//! The layers above roles, as decisions need them: what binds everybody in a tenant, and what limits one principal.
+//! The layers beside roles, as decisions need them: what binds everybody in a tenant, what limits one principal, and
+//! what resources say themselves.
 //!
 //! INVARIANT: a layer that is configured but cannot be loaded denies. A policy that is named and not there makes a
 //! ceiling that allows nothing.
@@ -10,12 +11,12 @@ use std::sync::Arc;
 
 use ::store::Rx;
 use base::id::{PolicyId, PrincipalId, TenantId};
-use policy::{Policy, Snapshot, Table};
+use policy::{Document, Kind, Policy, Snapshot, Table};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::TenantPolicies;
-use crate::Result;
+use crate::{Error, Result};
 
 /// The memory that compiled boundaries may take, in bytes: one is kept once for all principals that have it.
 const BOUNDARY_BYTES_MAX: u64 = 64 << 20;
@@ -37,6 +38,19 @@ pub(super) async fn load_guardrail(
     let find = |id: &PolicyId| policies.iter().find(|policy| **policy.id() == *id.as_str()).cloned();
     let found: Option<Vec<Policy>> = ids.iter().map(find).collect();
     Ok(Some(found.unwrap_or_default()))
+}
+
+/// The policies of resources, by the resource's name.
+pub(super) async fn load_resource_policies(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<(String, Policy)>> {
+    let rows = store::resource_policies(rx, tenant).await?;
+    let compile = |row: store::ResourcePolicyRow| -> Result<(String, Policy)> {
+        // INVARIANT: only documents that parse are stored; one that does not denies all.
+        let document = Document::from_value_as(Kind::Resource, &row.document)
+            .map_err(|e| Error::Bug(base::bug!("the policy of resource {}: {e:?}", row.id)))?;
+        let policy = Policy::new(&row.id, &row.name).with_document(Arc::new(document));
+        Ok((row.name, policy))
+    };
+    rows.into_iter().map(compile).collect()
 }
 
 /// The policy that limits a principal, if one does.

@@ -191,6 +191,7 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
         input.policies.push(compile_policy(row, linked)?);
     }
     input.tenant_guardrail = layers::load_guardrail(rx, tenant, &input.policies).await?;
+    input.resource_policies = layers::load_resource_policies(rx, tenant).await?;
     input.roles = roles
         .into_iter()
         .map(|role| {

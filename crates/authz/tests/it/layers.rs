@@ -11,7 +11,7 @@ use policy::{Denial, Effect};
 use serde_json::{Value, json};
 use store::Sql;
 
-use crate::world::World;
+use crate::world::{World, any_version};
 
 fn code<T>(result: authz::Result<T>) -> String {
     match result {
@@ -444,4 +444,155 @@ async fn made_by(cx: &Cx, tenant: &Arc<TenantRef>, username: &str) -> UserId {
     principals::insert_in(&mut tx, &tenant.id, &id.cast(), PrincipalKind::User, true).await.unwrap();
     tx.commit_housekeeping().await.unwrap();
     id
+}
+
+fn about(who: &[String], statements: &[(&str, &str)]) -> Value {
+    let statements: Vec<Value> = statements
+        .iter()
+        .map(|(effect, action)| {
+            let principal = if who.is_empty() { json!("*") } else { json!({ "Signet": who }) };
+            json!({ "Effect": effect, "Action": action, "Resource": "*", "Principal": principal })
+        })
+        .collect();
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+#[tokio::test]
+async fn a_resources_policy_grants_where_roles_say_nothing_and_its_deny_is_final() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let nobody = world.user(&world.acme, "nobody", None).await;
+        let plan = scene.resource("document:plan", None).await;
+        let part = scene.resource("document:plan/part", Some(&plan)).await;
+        let name = format!("arn:signet:iam::{}:user/{nobody}", world.acme.id);
+        let reads = async |user: &UserId, document: &str| scene.refusal_of(user, "document:read", document).await;
+        assert_eq!(reads(&nobody, "document:plan").await, Some(Denial::NothingApplies));
+
+        let made = scene.set_policy(&plan, None, about(&[name], &[("Allow", "document:read")])).await.unwrap();
+        assert_eq!(made.version, 1);
+        assert_eq!(reads(&nobody, "document:plan").await, None);
+        let write = scene.refusal_of(&nobody, "document:write", "document:plan").await;
+        assert_eq!(write, Some(Denial::NothingApplies));
+        let robot: UserId = world.client(&world.acme, "robot", None).await.cast();
+        assert_eq!(reads(&robot, "document:plan").await, Some(Denial::NothingApplies));
+        assert_eq!(
+            reads(&nobody, "document:plan/part").await,
+            Some(Denial::NothingApplies),
+            "what lies in it has its own"
+        );
+
+        scene.set_policy(&part, None, about(&[], &[("Allow", "*"), ("Deny", "document:read")])).await.unwrap();
+        assert_eq!(reads(&scene.reader, "document:plan/part").await, Some(Denial::ResourcePolicy));
+        assert_eq!(scene.refusal_of(&nobody, "document:write", "document:plan/part").await, None);
+        assert_eq!(world.events("resource.policy_set").await.len(), 2);
+
+        // Ceilings limit what resources grant.
+        let writes = scene.policy("writes", &[("Allow", "document:write", "*"), ("Allow", "policy:*", "*")]).await;
+        scene.bound(&nobody, &writes).await;
+        assert_eq!(reads(&nobody, "document:plan").await, Some(Denial::Boundary));
+        boundaries::remove_boundary(&scene.root, PrincipalKind::User, &nobody.cast()).await.unwrap();
+        guardrails::attach_guardrail(&scene.root, &writes).await.unwrap();
+        assert_eq!(reads(&nobody, "document:plan").await, Some(Denial::Guardrail));
+        guardrails::detach_guardrail(&scene.root, &writes).await.unwrap();
+        // A deny of a role beats what a resource allows.
+        let denying = world.role_with("DENYING", document(&[("Deny", "document:read", "*")])).await;
+        world.assign(&nobody, &denying, Window::ALWAYS).await;
+        assert_eq!(reads(&nobody, "document:plan").await, Some(Denial::ExplicitDeny));
+
+        let any = any_version().await;
+        authz::resources::remove_resource_policy(&scene.root, &part, &any).await.unwrap();
+        assert_eq!(reads(&scene.reader, "document:plan/part").await, None);
+        assert_eq!(world.events("resource.policy_removed").await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_resources_policy_is_refused_where_it_could_not_mean_what_it_says() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let plan = scene.resource("document:plan", None).await;
+        let own = scene.resource(&format!("arn:signet:iam::{}:policy/all", world.acme.id), None).await;
+        let foreign = about(&["arn:signet:iam::tenant-rival:user/u".to_owned()], &[("Allow", "*")]);
+        let nobody = document(&[ALL]);
+        let fine = about(&[], &[("Allow", "a:b")]);
+
+        for (resource, document, refusal) in [
+            (&plan, &foreign, "invalid_policy"),
+            (&plan, &nobody, "invalid_policy"),
+            (&plan, &json!("text"), "invalid_policy"),
+            (&own, &fine, "own_resource"),
+        ] {
+            assert_eq!(code(scene.set_policy(resource, None, document.clone()).await), refusal, "{document}");
+        }
+        let gone = base::id::ResourceId::parse("gone").unwrap();
+        assert_eq!(code(scene.set_policy(&gone, None, fine.clone()).await), "not_found");
+        assert_eq!(code(authz::resources::load_resource_policy(&scene.root, &plan).await), "not_found");
+        assert_eq!(code(scene.set_policy(&plan, Some(any_version().await), fine.clone()).await), "stale");
+        scene.set_policy(&plan, None, fine.clone()).await.unwrap();
+        assert_eq!(code(scene.set_policy(&plan, None, fine.clone()).await), "if_match_required");
+        let again = scene.set_policy(&plan, Some(any_version().await), fine).await.unwrap();
+        assert_eq!(again.version, 2);
+        let read = authz::resources::load_resource_policy(&scene.root, &plan).await.unwrap();
+        assert_eq!(read, again);
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_grant_any_access_neither_grants_nor_frees_by_a_resources_policy() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let statements = [("Allow", "resource:*", "*"), ("Allow", "policy:read", "*")];
+        let keeper = world.role_with("KEEPER", document(&statements)).await;
+        world.assign(&scene.admin_id, &keeper, Window::ALWAYS).await;
+        let plan = scene.resource("document:plan", None).await;
+        let set = async |document: Value| {
+            let had = authz::resources::load_resource_policy(&scene.admin, &plan).await.is_ok();
+            let if_match = if had { Some(any_version().await) } else { None };
+            code(authz::resources::set_resource_policy(&scene.admin, &plan, if_match.as_ref(), &document).await)
+        };
+
+        assert_eq!(set(about(&[], &[("Allow", "document:read")])).await, "escalation");
+        assert_eq!(set(about(&[], &[("Deny", "document:read")])).await, "ok");
+        assert_eq!(set(about(&[], &[("Deny", "document:read"), ("Deny", "document:write")])).await, "ok");
+        assert_eq!(set(about(&[], &[("Deny", "document:read")])).await, "escalation");
+        let any = any_version().await;
+        let removed = authz::resources::remove_resource_policy(&scene.admin, &plan, &any).await;
+        assert_eq!(code(removed), "escalation");
+        // Nor by registering the resource again.
+        let deleted = authz::resources::delete_resource(&scene.admin, &plan, &any).await;
+        assert_eq!(code(deleted), "in_use");
+        let plain = world.cx_of(&world.acme, &world.user(&world.acme, "plain", None).await, "plain");
+        let read = authz::resources::load_resource_policy(&plain, &plan).await;
+        assert_eq!(code(read), "denied");
+
+        // What only allows may be taken away.
+        let allows = about(&[], &[("Allow", "document:read")]);
+        scene.set_policy(&plan, Some(any_version().await), allows).await.unwrap();
+        authz::resources::remove_resource_policy(&scene.admin, &plan, &any).await.unwrap();
+        authz::resources::delete_resource(&scene.admin, &plan, &any).await.unwrap();
+    }
+}
+
+impl Scene {
+    async fn resource(
+        &self,
+        name: &str,
+        parent: Option<&base::id::ResourceId>,
+    ) -> base::id::ResourceId {
+        let new = authz::resources::NewResource {
+            name: name.to_owned(),
+            parent_id: parent.cloned(),
+            ..authz::resources::NewResource::default()
+        };
+        authz::resources::create_resource(&self.root, new).await.unwrap().id
+    }
+
+    async fn set_policy(
+        &self,
+        resource: &base::id::ResourceId,
+        if_match: Option<web::IfMatch>,
+        document: Value,
+    ) -> authz::Result<authz::resources::ResourcePolicy> {
+        authz::resources::set_resource_policy(&self.root, resource, if_match.as_ref(), &document).await
+    }
 }

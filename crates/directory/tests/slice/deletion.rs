@@ -180,6 +180,10 @@ const ROWS: &[(&str, &str)] = &[
         "policy_resources",
         "INSERT INTO policy_resources (policy_id, resource_id, tenant_id) VALUES ('p1', 'x1', $1)",
     ),
+    (
+        "resource_policies",
+        "INSERT INTO resource_policies (resource_id, tenant_id, document) VALUES ('x1', $1, '{}')",
+    ),
     ("global_permissions", "INSERT INTO global_permissions (id, name) VALUES ('gp1', 'storage:GetObject')"),
     (
         "policy_global_permissions",

@@ -183,3 +183,54 @@ fn a_boundary_limits_a_person_and_a_client_and_follows_what_they_make() {
         assert_eq!(alice.asks(("client", &client), "read", "other"), "allow");
     }
 }
+
+#[test]
+fn a_resources_policy_permits_where_roles_say_nothing_and_ceilings_limit_it() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let alice = Caller::of(&server, "alice", ALICE_PASSWORD);
+        let bob = alice.user("bobby");
+        let tenant = alice.send("GET", "/api/v1/tenant", None).expect(200).json()["id"].clone();
+        let name = format!("arn:signet:iam::{}:user/{bob}", tenant.as_str().unwrap());
+        let plan = alice.make("resources", json!({ "name": "document:plan" }));
+        let path = format!("/resources/{plan}/policy");
+        let of = |effect: &str, who: Value| {
+            json!({ "document": { "Version": "2012-10-17", "Statement": [
+                { "Effect": effect, "Action": "document:read", "Resource": "*", "Principal": who },
+            ] } })
+        };
+        let asks = || alice.asks(("user", "bobby"), "read", "plan");
+        assert_eq!(alice.refused("GET", &path, None), (404, "not_found".to_owned()));
+        assert_eq!(asks(), "nothing allows it");
+
+        let body = of("Allow", json!({ "Signet": [name] })).to_string();
+        let headers = [("authorization", alice.bearer.as_str()), ("content-type", "application/json")];
+        let address = format!("/t/acme/api/v1{path}");
+        let made = server.send("PUT", &address, &headers, Some(&body)).expect(200);
+        assert_eq!(made.header("etag").unwrap(), "\"v1\"");
+        let again = server.send("PUT", &address, &headers, Some(&body));
+        assert_eq!((again.status, again.json()["code"].as_str()), (428, Some("if_match_required")));
+
+        assert_eq!(asks(), "allow");
+        let read = alice.send("GET", &format!("/api/v1{path}"), None).expect(200).json();
+        assert_eq!(read["document"]["Statement"][0]["Principal"]["Signet"][0], name.as_str());
+        let only = alice.policy("Elsewhere", json!([{ "Effect": "Allow", "Action": "*", "Resource": "document:other" }]));
+        alice.put(&format!("/users/{bob}/boundary"), Some(&json!({ "policy_id": only })));
+        assert_eq!(asks(), "the permissions boundary does not allow it");
+        alice.send("DELETE", &format!("/api/v1/users/{bob}/boundary"), None).expect(204);
+
+        // Its deny is final, and removing the resource is no way around it.
+        let wide = alice.policy("Wide", json!([{ "Effect": "Allow", "Action": "*", "Resource": "*" }]));
+        let role = alice.make("roles", json!({ "code": "WIDE", "name": "Wide" }));
+        alice.put(&format!("/roles/{role}/policies/{wide}"), None);
+        alice.put(&format!("/users/{bob}/roles/{role}"), None);
+        alice.send("PUT", &format!("/api/v1{path}"), Some(&of("Deny", json!("*")))).expect(200);
+        assert_eq!(asks(), "resource");
+        let used = alice.refused("DELETE", &format!("/resources/{plan}"), None);
+        assert_eq!(used, (409, "in_use".to_owned()));
+        let elsewhere = of("Allow", json!({ "Signet": ["arn:signet:iam::another:user/u"] }));
+        assert_eq!(alice.refused("PUT", &path, Some(&elsewhere)), (422, "invalid_policy".to_owned()));
+        alice.send("DELETE", &format!("/api/v1{path}"), None).expect(204);
+        assert_eq!(asks(), "allow");
+    }
+}

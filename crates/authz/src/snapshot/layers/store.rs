@@ -1,12 +1,34 @@
 //! All SQL about layers that decisions need.
 
-use ::store::{Rx, Sql};
+use ::store::{FromRow, Row, Rx, Sql};
 use base::id::{PolicyId, PrincipalId, TenantId};
 
 use crate::Result;
 
 pub(super) async fn guardrails(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<PolicyId>> {
     let sql = Sql::new("SELECT policy_id FROM tenant_guardrails WHERE tenant_id = $1 ORDER BY policy_id");
+    Ok(rx.all(sql.bind(tenant)).await?)
+}
+
+/// The policy of a resource.
+pub(super) struct ResourcePolicyRow {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) document: serde_json::Value,
+}
+
+impl FromRow for ResourcePolicyRow {
+    fn from_row(row: &Row) -> ::store::Result<Self> {
+        Ok(Self { id: row.get("id")?, name: row.get("name")?, document: row.get("document")? })
+    }
+}
+
+pub(super) async fn resource_policies(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<ResourcePolicyRow>> {
+    let sql = Sql::new(
+        "SELECT r.id, r.name, p.document FROM resource_policies p \
+         JOIN resources r ON r.id = p.resource_id AND r.tenant_id = p.tenant_id \
+         WHERE p.tenant_id = $1 ORDER BY r.id",
+    );
     Ok(rx.all(sql.bind(tenant)).await?)
 }
 

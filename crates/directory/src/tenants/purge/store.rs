@@ -70,6 +70,7 @@ static STEPS: &[Step] = steps! {
     "policy_global_permissions" by "policy_id, global_permission_id";
     "policy_resources" by "policy_id, resource_id";
     "policy_history" by "tenant_id, policy_id, version";
+    "resource_policies" by "resource_id";
     "users" by "id";
     "principals" by "id";
     "oauth2_clients" by "id";
