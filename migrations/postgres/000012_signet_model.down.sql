@@ -64,6 +64,7 @@ DROP FUNCTION check_resource_parent();
 
 DROP TABLE policy_global_permissions;
 DROP TABLE policy_permissions;
+DROP TABLE user_policies;
 DROP TABLE principal_boundaries;
 DROP TABLE tenant_guardrails;
 DROP TABLE role_policies;

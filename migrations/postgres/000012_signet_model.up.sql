@@ -547,6 +547,24 @@ CREATE INDEX idx_principal_boundaries_tenant_id_principal_id
 CREATE INDEX idx_principal_boundaries_tenant_id_policy_id
     ON principal_boundaries (tenant_id, policy_id);
 
+-- Policies that are attached to a user itself, where the tenant has switched that on.
+CREATE TABLE user_policies (
+    user_id     varchar(64) COLLATE "C" NOT NULL,
+    policy_id   varchar(64) COLLATE "C" NOT NULL,
+    tenant_id   varchar(64) COLLATE "C" NOT NULL,
+    valid_from  timestamptz,
+    expires_at  timestamptz,
+    attached_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    attached_by varchar(64) COLLATE "C",
+    CONSTRAINT user_policies_pkey PRIMARY KEY (user_id, policy_id),
+    CONSTRAINT fk_user_policies_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_policies_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id)
+);
+CREATE INDEX idx_user_policies_tenant_id_user_id ON user_policies (tenant_id, user_id);
+CREATE INDEX idx_user_policies_tenant_id_policy_id ON user_policies (tenant_id, policy_id);
+
 CREATE TABLE policy_permissions (
     policy_id     varchar(64) COLLATE "C" NOT NULL,
     permission_id varchar(64) COLLATE "C" NOT NULL,

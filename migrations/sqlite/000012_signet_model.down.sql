@@ -139,6 +139,7 @@ DROP TABLE resources;
 
 DROP TABLE policy_global_permissions;
 DROP TABLE policy_permissions;
+DROP TABLE user_policies;
 DROP TABLE principal_boundaries;
 DROP TABLE tenant_guardrails;
 DROP TABLE role_policies;

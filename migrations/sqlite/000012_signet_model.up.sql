@@ -624,6 +624,24 @@ CREATE INDEX idx_principal_boundaries_tenant_id_principal_id
 CREATE INDEX idx_principal_boundaries_tenant_id_policy_id
     ON principal_boundaries (tenant_id, policy_id);
 
+-- Policies that are attached to a user itself, where the tenant has switched that on.
+CREATE TABLE user_policies (
+    user_id     TEXT NOT NULL,
+    policy_id   TEXT NOT NULL,
+    tenant_id   TEXT NOT NULL,
+    valid_from  INTEGER,
+    expires_at  INTEGER,
+    attached_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    attached_by TEXT,
+    PRIMARY KEY (user_id, policy_id),
+    CONSTRAINT fk_user_policies_tenant_id_user_id FOREIGN KEY (tenant_id, user_id)
+        REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_policies_tenant_id_policy_id FOREIGN KEY (tenant_id, policy_id)
+        REFERENCES policies (tenant_id, id)
+) STRICT;
+CREATE INDEX idx_user_policies_tenant_id_user_id ON user_policies (tenant_id, user_id);
+CREATE INDEX idx_user_policies_tenant_id_policy_id ON user_policies (tenant_id, policy_id);
+
 CREATE TABLE policy_permissions (
     policy_id     TEXT NOT NULL,
     permission_id TEXT NOT NULL,

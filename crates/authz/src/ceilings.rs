@@ -12,27 +12,30 @@ use crate::escalation::{check_not_own_boundary, is_exempt};
 use crate::snapshot::layers::load_policies;
 use crate::snapshot::{Asked, LazyRx};
 use crate::{
-    Action, Change, Circumstances, Cx, Error, Permit, Place, Result, Target, Tx, boundaries, guardrails,
-    policies,
+    Action, Change, Circumstances, Cx, Error, Permit, Place, Result, Target, Tx, boundaries, direct,
+    guardrails, policies,
 };
 
-/// Where a policy limits.
+/// Where a policy is in use beside roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Uses {
     /// Whether it binds the tenant.
     pub(crate) guardrail: bool,
     /// How many principals it limits.
     pub(crate) boundaries: i64,
+    /// To how many users it is attached, which is no limit.
+    pub(crate) direct: i64,
 }
 
 async fn uses(rx: &mut Rx, tenant: &TenantId, policy: &PolicyId) -> Result<Uses> {
     Ok(Uses {
         guardrail: guardrails::is_attached(rx, tenant, policy).await?,
         boundaries: boundaries::count_bounded(rx, tenant, policy).await?,
+        direct: direct::count_attached(rx, tenant, policy).await?,
     })
 }
 
-/// Refuses to remove a policy that limits somebody.
+/// Refuses to remove a policy that limits somebody or is attached to somebody.
 ///
 /// Fails with [`Error::InUse`], which says where it is in use.
 pub(crate) async fn check_unused(rx: &mut Rx, tenant: &TenantId, policy: &policies::Policy) -> Result<()> {
@@ -48,6 +51,10 @@ pub(crate) async fn check_unused(rx: &mut Rx, tenant: &TenantId, policy: &polici
             "the policy `{name}` is the boundary of {} users and clients: give them another one first",
             uses.boundaries
         )));
+    }
+    if uses.direct > 0 {
+        let detail = format!("the policy `{name}` is attached to {} users: detach it first", uses.direct);
+        return Err(Error::InUse(detail));
     }
     Ok(())
 }

@@ -91,6 +91,9 @@ pub enum Error {
     /// The thing is still in use.
     #[error("{0}")]
     InUse(String),
+    /// The tenant has not switched on policies that are attached to users themselves.
+    #[error("policies are attached to roles here: `direct_policies` is off in the tenant's configuration")]
+    DirectPoliciesOff,
     /// A policy cannot limit what it is to limit.
     #[error("{detail}")]
     Ceiling {
@@ -235,6 +238,7 @@ impl From<Error> for Problem {
             )
             .retry_after(2),
             Error::InUse(detail) => Self::new(Kind::Conflict, "in_use", detail),
+            Error::DirectPoliciesOff => Self::new(Kind::Conflict, "direct_policies_off", text),
             Error::Ceiling { code, detail } => match code {
                 "guardrail_locks_out" => Self::new(Kind::Conflict, "guardrail_locks_out", detail),
                 _ => Self::new(Kind::Conflict, "ceiling_allows_nothing", detail),

@@ -9,6 +9,8 @@
 
 mod values;
 
+use std::sync::Arc;
+
 use base::Timestamp;
 use base::id::{PolicyId, PrincipalId, RoleId, TenantId};
 use serde_json::json;
@@ -17,7 +19,7 @@ use store::Rx;
 pub use values::{check_changed_principal, check_new_principal};
 pub(crate) use values::{check_held_unread, check_place_unread, check_tags};
 
-use crate::snapshot::{LazyRx, load_platform_roles};
+use crate::snapshot::{LazyRx, Principal, load_platform_roles};
 use crate::{Action, Actor, Cx, Error, Event, Permit, Place, Purpose, Result, Target, roles};
 
 /// The most roles that a refusal names.
@@ -142,8 +144,23 @@ pub(crate) async fn check_not_self(cx: &Cx, permit: &Permit, id: &PrincipalId, w
     refuse(cx, permit, why.to_owned()).await
 }
 
+/// Whether a principal has a policy directly that the caller has not, now or at another time.
+async fn has_other_direct(cx: &Cx, known: &Principal) -> Result<bool> {
+    if known.direct.is_empty() {
+        return Ok(false);
+    }
+    let own = cx_principal(cx).await?;
+    let own = own.as_ref().map_or(&[][..], |own| &own.direct);
+    Ok(known.direct.iter().any(|one| !own.iter().any(|held| held.policy_id == one.policy_id)))
+}
+
 /// The policy that limits the caller in the tenant where it acts, if one does.
 async fn cx_boundary(cx: &Cx) -> Result<Option<PolicyId>> {
+    Ok(cx_principal(cx).await?.and_then(|known| known.boundary.clone()))
+}
+
+/// The caller as the decision point knows it, in its own tenant.
+async fn cx_principal(cx: &Cx) -> Result<Option<Arc<Principal>>> {
     let Place::Tenant(tenant) = cx.place() else { return Ok(None) };
     let Some((own, home)) = cx.actor().principal() else { return Ok(None) };
     if *home != tenant.id {
@@ -152,8 +169,7 @@ async fn cx_boundary(cx: &Cx) -> Result<Option<PolicyId>> {
     let core = cx.core();
     let mut lazy = LazyRx::new(core.store(), store::Scope::Tenant(tenant.id.as_str()));
     let policies = core.snapshots().tenant(&mut lazy, &tenant.id).await?;
-    let known = core.snapshots().principal(&mut lazy, &policies, &tenant.id, &own).await?;
-    Ok(known.and_then(|known| known.boundary.clone()))
+    core.snapshots().principal(&mut lazy, &policies, &tenant.id, &own).await
 }
 
 /// Leaves the evidence of a refusal, whatever becomes of the transaction that it was met in.
@@ -165,9 +181,9 @@ async fn refuse(cx: &Cx, permit: &Permit, why: String) -> Result<()> {
 }
 
 /// Says whether a principal of the tenant stands above the caller: it has a role, now or at another time,
-/// that is not among the caller's own, or lacks the boundary that the caller has, and the caller may not grant any
-/// access; or it has a platform role that the caller has not, which no role of a tenant makes up for. Nobody outranks oneself, and nobody
-/// outranks whoever runs the binary on the host. An outranked caller is recorded: all callers refuse them.
+/// that is not among the caller's own, or a policy directly that the caller has not, or lacks the boundary that the
+/// caller has, and the caller may not grant any access; or it has a platform role that the caller has not, which no
+/// role of a tenant makes up for. Nobody outranks oneself, and nobody outranks whoever runs the binary on the host. An outranked caller is recorded: all callers refuse them.
 pub async fn outranks(cx: &Cx, principal: &PrincipalId) -> Result<bool> {
     let Place::Tenant(tenant) = cx.place() else { return Ok(false) };
     if cx.actor().principal().is_some_and(|(own, home)| own == *principal && *home == tenant.id) {
@@ -197,7 +213,7 @@ pub async fn outranks(cx: &Cx, principal: &PrincipalId) -> Result<bool> {
         Some(own) => known.boundary.as_ref() != Some(&own),
         None => false,
     };
-    let above = above || unlimited;
+    let above = above || unlimited || has_other_direct(cx, &known).await?;
     let above_platform = theirs.iter().any(|role| !ours.contains(role));
     let outranks = above_platform || (above && !may_grant_any(cx).await?);
     if outranks {

@@ -16,6 +16,7 @@ pub mod boundaries;
 mod ceilings;
 mod change;
 pub mod cx;
+pub mod direct;
 mod error;
 pub mod escalation;
 pub mod event;
@@ -78,6 +79,7 @@ pub fn tenant_routes(service: Service) -> OpenApiRouter {
         .merge(policies::http::routes())
         .merge(guardrails::http::routes())
         .merge(boundaries::http::routes())
+        .merge(direct::http::routes())
         .merge(permissions::http::tenant_routes())
         .with_state(service)
         .merge(access::tenant_routes())

@@ -25,6 +25,8 @@ pub struct TenantConfig {
     pub tokens: TokenPolicy,
     /// What is written to the audit log.
     pub audit: AuditPolicy,
+    /// Whether policies may be attached to users themselves. Switching it off needs that none is.
+    pub direct_policies: bool,
     /// The code of the role that every new user gets: a role of this tenant.
     #[schema(min_length = 1, max_length = 32)]
     pub default_role: String,
@@ -39,6 +41,7 @@ impl Default for TenantConfig {
             mfa_policy: MfaPolicy::default(),
             tokens: TokenPolicy::default(),
             audit: AuditPolicy::default(),
+            direct_policies: false,
             default_role: "USER".to_owned(),
         }
     }

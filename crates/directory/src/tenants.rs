@@ -451,6 +451,13 @@ pub async fn update_config_in(
         // Everybody who is added from now on gets it, whoever adds them.
         authz::escalation::check_hand_on(cx, permit, &[role.id]).await?;
     }
+    if before.direct_policies && !config.direct_policies {
+        let attached = authz::direct::count_direct(tx, &found.id).await?;
+        if attached > 0 {
+            let detail = format!("{attached} policies are attached to users directly: detach them first");
+            return Err(Error::InUse(detail));
+        }
+    }
     let tenant = Tenant { config: config.to_value(), ..found.clone() };
     save(cx, tx, &tenant).await?;
     let before = before.to_value();

@@ -10,7 +10,7 @@ use policy::{Identity, Stored, Table};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::layers::Boundaries;
+use super::layers::{Boundaries, Direct};
 use super::{TenantPolicies, broken};
 use crate::Result;
 use crate::access::Registration;
@@ -73,6 +73,8 @@ pub(crate) struct Principal {
     pub(crate) groups: Vec<GroupMembership>,
     /// The policy that limits it, whatever its roles say.
     pub(crate) boundary: Option<PolicyId>,
+    /// The policies that are attached to it directly.
+    pub(crate) direct: Vec<Direct>,
     /// The last answer of [`Principal::held`]. The identity belongs to the cache, which bounds memory.
     pub(super) last: ArcSwapOption<Last>,
 }
@@ -136,13 +138,16 @@ impl Principal {
         ids.sort_unstable();
         ids.dedup();
         let groups = self.groups.iter().filter(|g| counts_at(g.valid_from, g.expires_at, now));
-        let identity = identities.get(&self.tenant, policies, &ids)?;
+        let direct = self.direct.iter().filter(|one| counts_at(one.valid_from, one.expires_at, now));
+        let direct: Vec<Box<str>> = direct.map(|one| one.policy_id.as_str().into()).collect();
+        let identity = identities.get(&self.tenant, policies, (&ids, &direct))?;
         let mut roles: Vec<Box<str>> =
             ids.iter().flat_map(|id| policies.policies.closure(id)).map(Into::into).collect();
         roles.sort_unstable();
         roles.dedup();
         let instants = self.assignments.iter().flat_map(|a| [a.valid_from, a.expires_at]);
         let instants = instants.chain(self.groups.iter().flat_map(|g| [g.valid_from, g.expires_at]));
+        let instants = instants.chain(self.direct.iter().flat_map(|one| [one.valid_from, one.expires_at]));
         let last = Arc::new(Last {
             content: policies.content,
             from: now,
@@ -157,14 +162,14 @@ impl Principal {
     }
 }
 
-/// What sets of roles say together, by tenant and roles. An entry of an earlier version is used on where nothing
+/// What sets of roles and policies say together, by tenant, roles and direct policies. An entry of an earlier version is used on where nothing
 /// that it was made of has changed.
 pub(super) struct Identities {
     cache: Cache<RoleSet, Arc<Identity>, ByBytes>,
 }
 
-/// Roles of a tenant, sorted.
-type RoleSet = (TenantId, Box<[Box<str>]>);
+/// Roles of a tenant and policies beside them, both sorted.
+type RoleSet = (TenantId, Box<[Box<str>]>, Box<[Box<str>]>);
 
 #[derive(Clone)]
 struct ByBytes;
@@ -176,11 +181,11 @@ impl Weighter<RoleSet, Arc<Identity>> for ByBytes {
 }
 
 #[derive(Hash)]
-struct Key<'a>(&'a TenantId, &'a [Box<str>]);
+struct Key<'a>(&'a TenantId, &'a [Box<str>], &'a [Box<str>]);
 
 impl quick_cache::Equivalent<RoleSet> for Key<'_> {
     fn equivalent(&self, key: &RoleSet) -> bool {
-        *self.0 == key.0 && *self.1 == *key.1
+        *self.0 == key.0 && *self.1 == *key.1 && *self.2 == *key.2
     }
 }
 
@@ -190,16 +195,22 @@ impl Identities {
         Self { cache: Cache::with_weighter(items, IDENTITY_BYTES_MAX, ByBytes) }
     }
 
-    fn get(&self, tenant: &TenantId, policies: &TenantPolicies, roles: &[Box<str>]) -> Result<Arc<Identity>> {
-        if let Some(found) = self.cache.get(&Key(tenant, roles))
+    fn get(
+        &self,
+        tenant: &TenantId,
+        policies: &TenantPolicies,
+        (roles, direct): (&[Box<str>], &[Box<str>]),
+    ) -> Result<Arc<Identity>> {
+        if let Some(found) = self.cache.get(&Key(tenant, roles, direct))
             && policies.policies.is_current(&found)
         {
             return Ok(found);
         }
-        let ids: Vec<&str> = roles.iter().map(|id| &**id).collect();
-        let made = policies.policies.identity(&ids, &[]);
+        let role_ids: Vec<&str> = roles.iter().map(|id| &**id).collect();
+        let policy_ids: Vec<&str> = direct.iter().map(|id| &**id).collect();
+        let made = policies.policies.identity(&role_ids, &policy_ids);
         let made = Arc::new(made.map_err(|error| broken(&format!("tenant {tenant}"), &error))?);
-        self.cache.insert((tenant.clone(), roles.into()), made.clone());
+        self.cache.insert((tenant.clone(), roles.into(), direct.into()), made.clone());
         Ok(made)
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::store::Rx;
+use base::Timestamp;
 use base::id::{PolicyId, PrincipalId, TenantId};
 use policy::{Document, Kind, Policy, Snapshot, Table};
 use quick_cache::Weighter;
@@ -51,6 +52,23 @@ pub(super) async fn load_resource_policies(rx: &mut Rx, tenant: &TenantId) -> Re
         Ok((row.name, policy))
     };
     rows.into_iter().map(compile).collect()
+}
+
+/// A policy that is attached to a principal itself, for as long as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Direct {
+    pub(crate) policy_id: PolicyId,
+    pub(crate) valid_from: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// The policies that are attached to a principal itself, at whatever time.
+pub(super) async fn load_direct(
+    rx: &mut Rx,
+    tenant: &TenantId,
+    principal: &PrincipalId,
+) -> Result<Vec<Direct>> {
+    store::direct(rx, tenant, principal).await
 }
 
 /// The policy that limits a principal, if one does.

@@ -309,6 +309,7 @@ pub(super) async fn load_principal(
     let principals::PrincipalRow { kind, active, registration, .. } = known;
     let profile = load_profile(rx, tenant, id, kind).await?;
     let boundary = layers::load_boundary(rx, tenant, id).await?;
+    let direct = layers::load_direct(rx, tenant, id).await?;
     Ok(Some(Principal {
         version: AtomicI64::new(version),
         tenant: tenant.clone(),
@@ -319,6 +320,7 @@ pub(super) async fn load_principal(
         assignments,
         groups,
         boundary,
+        direct,
         last: arc_swap::ArcSwapOption::empty(),
     }))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use authz::direct::{self, NewDirectPolicy};
 use authz::principals::{self, PrincipalKind};
 use authz::roles::{self, Window};
 use authz::{Action, Cx, Error, Place, Target, TenantRef, boundaries, groups, guardrails, policies};
@@ -11,7 +12,7 @@ use policy::{Denial, Effect};
 use serde_json::{Value, json};
 use store::Sql;
 
-use crate::world::{World, any_version};
+use crate::world::{NOON, World, any_version};
 
 fn code<T>(result: authz::Result<T>) -> String {
     match result {
@@ -594,5 +595,86 @@ impl Scene {
         document: Value,
     ) -> authz::Result<authz::resources::ResourcePolicy> {
         authz::resources::set_resource_policy(&self.root, resource, if_match.as_ref(), &document).await
+    }
+}
+
+#[tokio::test]
+async fn a_policy_attached_to_a_person_counts_while_it_does_and_only_where_that_is_switched_on() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let carol = world.user(&world.acme, "carol", None).await;
+        let reads = scene.policy("reads", &[("Allow", "document:read", "*")]).await;
+        let denies = scene.policy("denies", &[ALL, NO_SECRETS]).await;
+        let attach = async |cx: &Cx, policy: &PolicyId, window, denies| {
+            let new = NewDirectPolicy { user: carol.clone(), policy: policy.clone(), window, denies };
+            code(direct::attach_direct_policy(cx, &new).await)
+        };
+        let (refuse, accept) = (roles::ExpiringDeny::Refuse, roles::ExpiringDeny::Accept);
+        let asks = async |document| scene.refusal_of(&carol, "document:read", document).await;
+        assert_eq!(attach(&scene.root, &reads, Window::ALWAYS, refuse).await, "direct_policies_off");
+
+        let root = scene.switched_on("root", &scene.root);
+        let soon = NOON.plus_seconds(60);
+        let until = Window { valid_from: None, expires_at: Some(soon) };
+        assert_eq!(attach(&root, &reads, until, refuse).await, "ok");
+        assert_eq!(attach(&root, &reads, until, refuse).await, "ok");
+        assert_eq!(asks("document:plan").await, None);
+        world.clock.advance_seconds(60);
+        assert_eq!(asks("document:plan").await, Some(Denial::NothingApplies));
+        assert_eq!(attach(&root, &reads, Window::ALWAYS, refuse).await, "ok");
+        assert_eq!(asks("document:secret/a").await, None);
+        assert_eq!(world.events("user.policy_attached").await.len(), 2);
+
+        let later = NOON.plus_seconds(3600);
+        let until = Window { valid_from: None, expires_at: Some(later) };
+        assert_eq!(attach(&root, &denies, until, refuse).await, "deny_would_expire");
+        assert_eq!(attach(&root, &denies, until, accept).await, "ok");
+        assert_eq!(asks("document:secret/a").await, Some(Denial::ExplicitDeny));
+        let listed = direct::list_direct_policies(&root, &carol).await.unwrap();
+        assert_eq!(listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["denies", "reads"]);
+        assert_eq!(scene.remove(&reads).await.code(), "in_use");
+
+        // Detaching works while it is switched off.
+        direct::detach_direct_policy(&scene.root, &carol, &denies).await.unwrap();
+        assert_eq!(asks("document:secret/a").await, None);
+        let again = direct::detach_direct_policy(&scene.root, &carol, &denies).await;
+        assert_eq!(code(again), "not_found");
+        assert_eq!(world.events("user.policy_detached").await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_grant_any_access_attaches_nothing_to_people_and_does_not_act_on_those_who_have_more() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let statements = [("Allow", "policy:update", "*"), ("Allow", "user:update", "*")];
+        let editor = world.role_with("EDITOR", document(&statements)).await;
+        world.assign(&scene.admin_id, &editor, Window::ALWAYS).await;
+        let all = scene.policy("all", &[ALL]).await;
+        let carol = world.user(&world.acme, "carol", None).await;
+        let (root, admin) = (scene.switched_on("root", &scene.root), scene.switched_on("admin", &scene.admin));
+        let attach = async |cx: &Cx, user: &UserId| {
+            let denies = roles::ExpiringDeny::Refuse;
+            let new = NewDirectPolicy { user: user.clone(), policy: all.clone(), window: Window::ALWAYS, denies };
+            code(direct::attach_direct_policy(cx, &new).await)
+        };
+
+        assert_eq!(attach(&admin, &scene.admin_id).await, "escalation");
+        assert_eq!(attach(&admin, &carol).await, "escalation");
+        assert!(!roles::outranks(&admin, &carol.cast()).await.unwrap());
+        assert_eq!(attach(&root, &carol).await, "ok");
+        assert!(roles::outranks(&admin, &carol.cast()).await.unwrap());
+        assert_eq!(code(direct::detach_direct_policy(&admin, &carol, &all).await), "escalation");
+        let robot: UserId = world.client(&world.acme, "robot", None).await.cast();
+        assert_eq!(attach(&root, &robot).await, "not_found");
+    }
+}
+
+impl Scene {
+    /// The same caller in the tenant with direct policies switched on.
+    fn switched_on(&self, username: &str, cx: &Cx) -> Cx {
+        let config = json!({ "direct_policies": true });
+        let tenant = Arc::new(TenantRef { config, ..TenantRef::clone(&self.world.acme) });
+        self.world.cx_of(&tenant, &cx.actor().principal().unwrap().0.cast(), username)
     }
 }

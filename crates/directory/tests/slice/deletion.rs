@@ -168,6 +168,10 @@ const ROWS: &[(&str, &str)] = &[
     ("role_policies", "INSERT INTO role_policies (role_id, policy_id, tenant_id) VALUES ('r1', 'p1', $1)"),
     ("tenant_guardrails", "INSERT INTO tenant_guardrails (policy_id, tenant_id) VALUES ('p1', $1)"),
     (
+        "user_policies",
+        "INSERT INTO user_policies (user_id, policy_id, tenant_id) SELECT id, 'p1', $1 FROM users WHERE id = $2",
+    ),
+    (
         "principal_boundaries",
         "INSERT INTO principal_boundaries (principal_id, policy_id, tenant_id) VALUES ($2, 'p1', $1)",
     ),

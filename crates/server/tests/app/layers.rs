@@ -234,3 +234,36 @@ fn a_resources_policy_permits_where_roles_say_nothing_and_ceilings_limit_it() {
         assert_eq!(asks(), "allow");
     }
 }
+
+#[test]
+fn a_tenant_that_switches_it_on_attaches_policies_to_people() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let alice = Caller::of(&server, "alice", ALICE_PASSWORD);
+        let bob = alice.user("bobby");
+        let reads =
+            alice.policy("Reads", json!([{ "Effect": "Allow", "Action": "document:read", "Resource": "*" }]));
+        let path = format!("/users/{bob}/policies/{reads}");
+        let asks = || alice.asks(("user", "bobby"), "read", "plan");
+        assert_eq!(alice.refused("PUT", &path, None), (409, "direct_policies_off".to_owned()));
+        let switch = |on: bool| {
+            let body = json!({ "direct_policies": on });
+            alice.send("PATCH", "/api/v1/tenant/config", Some(&body))
+        };
+        switch(true).expect(200);
+
+        alice.put(&path, None);
+
+        assert_eq!(asks(), "allow");
+        let listed = alice.send("GET", &format!("/api/v1/users/{bob}/policies"), None).expect(200).json();
+        assert_eq!((listed["items"][0]["name"].as_str(), listed["items"][0]["state"].as_str()), (Some("Reads"), Some("active")));
+        let over = json!({ "expires_at": "2020-01-01T00:00:00Z" });
+        alice.put(&path, Some(&over));
+        assert_eq!(asks(), "nothing allows it");
+        let refused = switch(false);
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (409, Some("in_use")));
+        assert_eq!(alice.refused("DELETE", &format!("/policies/{reads}"), None), (409, "in_use".to_owned()));
+        alice.send("DELETE", &format!("/api/v1{path}"), None).expect(204);
+        switch(false).expect(200);
+    }
+}

@@ -3,6 +3,7 @@
 use ::store::{FromRow, Row, Rx, Sql};
 use base::id::{PolicyId, PrincipalId, TenantId};
 
+use super::Direct;
 use crate::Result;
 
 pub(super) async fn guardrails(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<PolicyId>> {
@@ -30,6 +31,24 @@ pub(super) async fn resource_policies(rx: &mut Rx, tenant: &TenantId) -> Result<
          WHERE p.tenant_id = $1 ORDER BY r.id",
     );
     Ok(rx.all(sql.bind(tenant)).await?)
+}
+
+impl FromRow for Direct {
+    fn from_row(row: &Row) -> ::store::Result<Self> {
+        Ok(Self {
+            policy_id: row.get("policy_id")?,
+            valid_from: row.find("valid_from")?,
+            expires_at: row.find("expires_at")?,
+        })
+    }
+}
+
+pub(super) async fn direct(rx: &mut Rx, tenant: &TenantId, principal: &PrincipalId) -> Result<Vec<Direct>> {
+    let sql = Sql::new(
+        "SELECT policy_id, valid_from, expires_at FROM user_policies WHERE tenant_id = $1 AND user_id = $2 \
+         ORDER BY policy_id",
+    );
+    Ok(rx.all(sql.bind(tenant).bind(principal)).await?)
 }
 
 pub(super) async fn boundary(

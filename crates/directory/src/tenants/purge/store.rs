@@ -65,6 +65,7 @@ static STEPS: &[Step] = steps! {
     "group_roles" by "group_id, role_id";
     "role_policies" by "role_id, policy_id";
     "tenant_guardrails" by "tenant_id, policy_id";
+    "user_policies" by "user_id, policy_id";
     "principal_boundaries" by "principal_id";
     "policy_permissions" by "policy_id, permission_id";
     "policy_global_permissions" by "policy_id, global_permission_id";
