@@ -150,7 +150,7 @@ async fn has_other_direct(cx: &Cx, known: &Principal) -> Result<bool> {
         return Ok(false);
     }
     let own = cx_principal(cx).await?;
-    let own = own.as_ref().map_or(&[][..], |own| &own.direct);
+    let own = own.as_ref().map_or(&[][..], |own| own.direct.as_slice());
     Ok(known.direct.iter().any(|one| !own.iter().any(|held| held.policy_id == one.policy_id)))
 }
 

@@ -6,6 +6,7 @@
 //! it also shows what only the doing refuses.
 
 mod authority;
+mod layers;
 mod run;
 mod secrets;
 mod store;

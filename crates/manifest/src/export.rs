@@ -10,7 +10,7 @@ use authz::policies::acknowledge;
 use authz::policies::links::Linked;
 use authz::roles::Window;
 use authz::{Action, Cx, Place, Target};
-use oidc::clients::{Client, ClientStatus};
+use oidc::clients::ClientStatus;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -97,9 +97,10 @@ fn write(state: &State) -> Result<String> {
                 kind: (!resource.kind.is_empty()).then_some(resource.kind.as_str()),
                 parent: resource.parent_id.as_ref().and_then(|id| state.resource_name(id)),
                 tags: &resource.tags,
+                policy: state.resource_policies.get(&resource.id).map(|policy| &policy.document),
             })
             .collect(),
-        clients: state.clients.values().map(|now| client_out(&now.client, &now.roles)).collect(),
+        clients: state.clients.values().map(client_out).collect(),
     };
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     let text = serde_saphyr::to_string_with_options(&file, options)
@@ -140,6 +141,8 @@ struct PolicyOut<'a> {
     expression: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     acknowledge: Vec<&'static str>,
+    #[serde(skip_serializing_if = "is_false")]
+    guardrail: bool,
     permissions: Vec<LinkOut<'a>>,
     global_permissions: Vec<&'a str>,
     resources: Vec<&'a str>,
@@ -191,6 +194,8 @@ struct UserOut<'a> {
     attributes: &'a Value,
     status: &'static str,
     roles: Vec<GrantOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boundary: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -207,6 +212,8 @@ struct ResourceOut<'a> {
     kind: Option<&'a str>,
     parent: Option<&'a str>,
     tags: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a Value>,
 }
 
 #[derive(Serialize)]
@@ -231,6 +238,8 @@ struct ClientOut<'a> {
     audience: &'a [String],
     evaluation: Option<&'a RegistrationText>,
     roles: Vec<GrantOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boundary: Option<&'a str>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -301,6 +310,7 @@ fn policy_out<'a>(state: &'a State, policy: &'a authz::policies::Policy) -> Poli
         priority: policy.priority,
         expression: policy.expression.as_deref(),
         acknowledge: policy.document.as_ref().map(acknowledge::needed).unwrap_or_default(),
+        guardrail: state.guardrails.contains(&policy.id),
         permissions: permissions.collect(),
         global_permissions: links.map(|links| names(&links.globals)).unwrap_or_default(),
         resources: links.map(|links| names(&links.resources)).unwrap_or_default(),
@@ -336,10 +346,12 @@ fn user_out(now: &crate::state::UserNow) -> UserOut<'_> {
         attributes: &user.attributes,
         status: user.status.word(),
         roles: grants(&now.roles, "role"),
+        boundary: now.boundary.as_deref(),
     }
 }
 
-fn client_out<'a>(client: &'a Client, roles: &'a Grants) -> ClientOut<'a> {
+fn client_out(now: &crate::state::ClientNow) -> ClientOut<'_> {
+    let client = &now.client;
     let kind = kind_of(client);
     let (methods, usual) = defaults_of(kind);
     ClientOut {
@@ -360,6 +372,7 @@ fn client_out<'a>(client: &'a Client, roles: &'a Grants) -> ClientOut<'a> {
         refresh_token_ttl_seconds: client.refresh_token_ttl_seconds,
         audience: &client.audience,
         evaluation: client.evaluation.as_ref().map(Registration::text),
-        roles: grants(roles, "role"),
+        roles: grants(&now.roles, "role"),
+        boundary: now.boundary.as_deref(),
     }
 }

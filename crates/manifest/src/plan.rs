@@ -3,6 +3,7 @@
 //! INVARIANT: no detail of a plan holds a secret or a hash; of a secret only the reference is shown.
 
 mod build;
+mod layers;
 mod links;
 mod nouns;
 mod people;
@@ -179,6 +180,26 @@ pub(crate) enum Step {
         to: Option<ResourceId>,
     },
     DeleteResource(ResourceId),
+    AttachGuardrail {
+        id: Option<PolicyId>,
+        policy: String,
+    },
+    DetachGuardrail(PolicyId),
+    /// Without a policy, the boundary is taken away.
+    SetBoundary {
+        kind: &'static str,
+        id: Option<String>,
+        /// As groups name it.
+        member: String,
+        policy: Option<String>,
+    },
+    /// Without a document, the resource's policy is taken away.
+    SetResourcePolicy {
+        id: Option<ResourceId>,
+        resource: String,
+        version: Option<i64>,
+        document: Option<Value>,
+    },
     Assign {
         id: Option<RoleId>,
         to: HolderName,

@@ -7,9 +7,9 @@ use authz::permissions::Permission;
 use authz::permissions::global::GlobalPermission;
 use authz::policies::Policy;
 use authz::policies::links::{self, LinkKind, Linked, PolicyLink};
-use authz::resources::Resource;
+use authz::resources::{Resource, ResourcePolicy};
 use authz::roles::{Held, Role, Window};
-use authz::{Rx, groups, permissions, policies, resources, roles};
+use authz::{Rx, boundaries, groups, guardrails, permissions, policies, resources, roles};
 use base::id::{PolicyId, PrincipalId, ResourceId, RoleId, TenantId};
 use base::text::{name_key, parse_username};
 use directory::{Tenant, TenantConfig, User};
@@ -51,6 +51,10 @@ pub(crate) struct State {
     /// By name.
     pub(crate) resources: BTreeMap<String, Resource>,
     resource_names: BTreeMap<ResourceId, String>,
+    /// The policies that bind everybody, where the file or the export says anything of that.
+    pub(crate) guardrails: BTreeSet<PolicyId>,
+    /// By the resource, where the file or the export says anything of them.
+    pub(crate) resource_policies: BTreeMap<ResourceId, ResourcePolicy>,
     /// The id of whoever calls, which pruning spares.
     pub(crate) caller: Option<PrincipalId>,
 }
@@ -67,6 +71,8 @@ pub(crate) struct LinksNow {
 pub(crate) struct UserNow {
     pub(crate) user: User,
     pub(crate) roles: Grants,
+    /// The name of the policy that limits them.
+    pub(crate) boundary: Option<String>,
 }
 
 #[derive(Debug)]
@@ -75,6 +81,8 @@ pub(crate) struct ClientNow {
     /// None for a client that never acted for itself: its id may be a person's.
     pub(crate) principal: Option<PrincipalId>,
     pub(crate) roles: Grants,
+    /// The name of the policy that limits it.
+    pub(crate) boundary: Option<String>,
 }
 
 #[derive(Debug)]
@@ -103,13 +111,15 @@ pub(crate) struct Scope {
     pub(crate) resources: Wanted,
     /// Whether links of policies, or what permissions stand for, are of interest.
     pub(crate) links: bool,
+    /// Whether guardrails and policies of resources are.
+    pub(crate) layers: bool,
 }
 
 impl Scope {
     /// The whole tenant.
     pub(crate) fn all() -> Self {
         let all = || Wanted::All;
-        Self { users: all(), clients: all(), groups: all(), resources: all(), links: true }
+        Self { users: all(), clients: all(), groups: all(), resources: all(), links: true, layers: true }
     }
 
     /// What a file names, refers to or prunes.
@@ -146,6 +156,7 @@ impl Scope {
             groups: wanted("groups", groups),
             resources: wanted("resources", resources),
             links: has_links(manifest),
+            layers: has_layers(manifest),
         }
     }
 }
@@ -176,6 +187,12 @@ impl State {
         if scope.links {
             state.load_globals(rx).await?;
             state.load_links(rx, tenant).await?;
+        }
+        if scope.layers {
+            let guardrails = guardrails::list_guardrails_in(rx, tenant).await?;
+            state.guardrails = guardrails.into_iter().map(|one| one.policy_id).collect();
+            let policies = resources::list_resource_policies(rx, tenant).await?;
+            state.resource_policies = policies.into_iter().map(|one| (one.resource_id.clone(), one)).collect();
         }
         state.load_users(rx, tenant, &scope.users).await?;
         state.load_clients(rx, tenant, &scope.clients).await?;
@@ -238,7 +255,9 @@ impl State {
         }
         for user in users {
             let roles = direct(roles::list_held(rx, tenant, &user.id.cast()).await?);
-            self.users.insert(user.username.key().to_owned(), UserNow { user, roles });
+            let boundary = boundaries::find_boundary(rx, tenant, &user.id.cast()).await?;
+            let boundary = boundary.map(|boundary| boundary.name);
+            self.users.insert(user.username.key().to_owned(), UserNow { user, roles, boundary });
         }
         Ok(())
     }
@@ -271,7 +290,13 @@ impl State {
                 Some(principal) => direct(roles::list_held(rx, tenant, principal).await?),
                 None => Grants::new(),
             };
-            self.clients.insert(client.client_id.clone(), ClientNow { client, principal, roles });
+            let boundary = match &principal {
+                Some(principal) => boundaries::find_boundary(rx, tenant, principal).await?,
+                None => None,
+            };
+            let boundary = boundary.map(|boundary| boundary.name);
+            let now = ClientNow { client, principal, roles, boundary };
+            self.clients.insert(now.client.client_id.clone(), now);
         }
         Ok(())
     }
@@ -415,6 +440,12 @@ impl State {
 /// Whether a file says anything for which links of policies or the platform's permissions are looked at.
 pub(crate) fn has_links(manifest: &Manifest) -> bool {
     manifest.permissions.is_some() || manifest.policies.iter().flatten().any(PolicyDecl::has_links)
+}
+
+/// Whether a file says anything for which guardrails or policies of resources are looked at.
+fn has_layers(manifest: &Manifest) -> bool {
+    manifest.policies.iter().flatten().any(|policy| policy.guardrail.is_some())
+        || manifest.resources.iter().flatten().any(|resource| resource.policy.is_some())
 }
 
 async fn load_group_roles(rx: &mut Rx, tenant: &TenantId, group: &Group) -> Result<Grants> {

@@ -26,7 +26,7 @@ impl Permits {
         let users = manifest.users.is_some();
         let clients = manifest.clients.is_some();
         for (wanted, action, kind) in [
-            (manifest.policies.is_some(), Action::PolicyRead, "policy"),
+            (manifest.policies.is_some() || names_policies(manifest), Action::PolicyRead, "policy"),
             (has_links(manifest), Action::PermissionRead, "permission"),
             (manifest.roles.is_some() || users || clients || groups, Action::RoleRead, "role"),
             (clients, Action::ClientRead, "client"),
@@ -72,6 +72,13 @@ impl Permits {
             crate::Error::refused(base::bug!("a step that nobody asked for: {}", action.name()))
         })
     }
+}
+
+/// Whether a file says something of policies outside their own section: boundaries, and policies of resources.
+fn names_policies(manifest: &Manifest) -> bool {
+    manifest.users.iter().flatten().any(|user| user.boundary.is_some())
+        || manifest.clients.iter().flatten().any(|client| client.boundary.is_some())
+        || manifest.resources.iter().flatten().any(|resource| resource.policy.is_some())
 }
 
 fn needs(cx: &Cx, step: &Step) -> Result<Vec<(Action, Target)>> {
@@ -122,6 +129,17 @@ fn need(cx: &Cx, step: &Step) -> Result<(Action, Target)> {
         Step::CreateResource { .. } => (Action::ResourceCreate, all("resource")),
         Step::UpdateResource { id, .. } => (Action::ResourceUpdate, Target::member(id)),
         Step::DeleteResource(id) => (Action::ResourceDelete, Target::member(id)),
+        Step::AttachGuardrail { id, .. } => {
+            (Action::PolicyAttachGuardrail, member_or_all(id.as_ref(), "policy"))
+        }
+        Step::DetachGuardrail(id) => (Action::PolicyAttachGuardrail, Target::member(id)),
+        Step::SetBoundary { kind, id, .. } => {
+            let target = id.clone().map_or(all(*kind), |id| Target::Member(*kind, id));
+            (Action::PolicySetBoundary, target)
+        }
+        Step::SetResourcePolicy { id, .. } => {
+            (Action::ResourceSetPolicy, member_or_all(id.as_ref(), "resource"))
+        }
         Step::Assign { id, .. } | Step::Unassign { id, .. } => {
             (Action::RoleAssign, member_or_all(id.as_ref(), "role"))
         }

@@ -44,9 +44,9 @@ struct Ids {
 pub(super) struct Run<'a> {
     /// Where the caller came from: on the platform, another look at the tenant enters it again.
     origin: &'a Cx,
-    cx: Cx,
+    pub(super) cx: Cx,
     manifest: &'a Manifest,
-    permits: Permits,
+    pub(super) permits: Permits,
     hashes: Hashes,
     ids: Ids,
 }
@@ -59,7 +59,7 @@ fn client_member(client_id: &str) -> String {
     format!("{CLIENT_PREFIX}{client_id}")
 }
 
-fn lost(what: &str, name: &str) -> Error {
+pub(super) fn lost(what: &str, name: &str) -> Error {
     Error::refused(base::bug!("a plan names the {what} `{name}`, which its steps did not make"))
 }
 
@@ -107,7 +107,11 @@ impl<'a> Run<'a> {
         self.ids.roles.get(code).cloned().ok_or_else(|| lost("role", code))
     }
 
-    fn resource(&self, name: &str) -> Result<ResourceId> {
+    pub(super) fn policy(&self, name: &str) -> Result<PolicyId> {
+        self.ids.policies.get(&name_key(name)).cloned().ok_or_else(|| lost("policy", name))
+    }
+
+    pub(super) fn resource(&self, name: &str) -> Result<ResourceId> {
         self.ids.resources.get(name).cloned().ok_or_else(|| lost("resource", name))
     }
 
@@ -115,7 +119,7 @@ impl<'a> Run<'a> {
         self.ids.groups.get(&name_key(name)).cloned().ok_or_else(|| lost("group", name))
     }
 
-    fn member(&self, name: &str) -> Result<PrincipalId> {
+    pub(super) fn member(&self, name: &str) -> Result<PrincipalId> {
         self.ids.members.get(&member_key(name)).cloned().ok_or_else(|| lost("member", name))
     }
 
@@ -162,6 +166,10 @@ impl<'a> Run<'a> {
             Step::CreateResource { .. } | Step::UpdateResource { .. } | Step::DeleteResource(_) => {
                 self.resource_step(tx, step).await
             }
+            Step::AttachGuardrail { .. }
+            | Step::DetachGuardrail(_)
+            | Step::SetBoundary { .. }
+            | Step::SetResourcePolicy { .. } => self.layer_step(tx, step).await,
         }
     }
 

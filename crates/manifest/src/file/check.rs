@@ -96,7 +96,7 @@ fn value(node: &Node, name: &str, shape: Shape, mistakes: &mut Mistakes) {
             }
         }
         (Shape::Secret, _) => secret(node, name, mistakes),
-        (Shape::Document, Yaml::Map(_) | Yaml::Text(_)) => document(node, mistakes),
+        (Shape::Document(kind), Yaml::Map(_) | Yaml::Text(_)) => document(node, kind, mistakes),
         (Shape::Expression, Yaml::Text(found)) => expression(node.at, found, mistakes),
         (Shape::Tags, Yaml::Map(pairs)) => tags(node.at, pairs, mistakes),
         (shape, found) => {
@@ -128,7 +128,7 @@ fn expected(shape: Shape) -> String {
         Shape::TextOr(_, table) => format!("text, or a mapping for {}", table.noun),
         Shape::Secret => "`{ env: NAME }` or `{ file: PATH }`".to_owned(),
         Shape::Json => "a mapping".to_owned(),
-        Shape::Document => "a policy document: a mapping, or text that holds JSON".to_owned(),
+        Shape::Document(_) => "a policy document: a mapping, or text that holds JSON".to_owned(),
         Shape::Expression => "text: an expression in CEL".to_owned(),
         Shape::Tags => "a mapping of names to text".to_owned(),
     }
@@ -237,10 +237,10 @@ fn expression(at: Place, found: &str, mistakes: &mut Mistakes) {
 }
 
 /// A policy document is checked by the policy engine itself; its mistakes are placed by their pointers.
-fn document(node: &Node, mistakes: &mut Mistakes) {
+fn document(node: &Node, kind: policy::Kind, mistakes: &mut Mistakes) {
     let errors = match &node.value {
-        Yaml::Text(json) => policy::Document::parse(json).err(),
-        _ => policy::Document::from_value(&node.to_json()).err(),
+        Yaml::Text(json) => policy::Document::parse_as(kind, json).err(),
+        _ => policy::Document::from_value_as(kind, &node.to_json()).err(),
     };
     for error in errors.unwrap_or_default() {
         mistakes.add(node.locate(&error.path), "bad_document", format!("in the policy document, {error}"));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use authz::access::RegistrationText;
 use base::Timestamp;
-use policy::Effect;
+use policy::{Effect, Kind};
 use serde_json::Value;
 
 use super::place::{At, Place};
@@ -90,6 +90,8 @@ pub struct PolicyDecl {
     pub expression: Option<Option<String>>,
     /// What its document says knowingly.
     pub acknowledge: Vec<String>,
+    /// Whether it binds everybody in the tenant.
+    pub guardrail: Option<bool>,
     /// The permissions that it is linked to.
     pub permissions: Option<Vec<LinkDecl>>,
     /// The names of the global permissions that it is linked to.
@@ -177,6 +179,8 @@ pub struct UserDecl {
     pub status: Option<String>,
     /// The roles.
     pub roles: Option<Vec<GrantDecl>>,
+    /// The name of the policy that limits them.
+    pub boundary: Option<Option<At<String>>>,
     /// The password.
     pub password: Option<SecretRef>,
     /// Whether the password must be changed.
@@ -207,6 +211,8 @@ pub struct ResourceDecl {
     pub parent: Option<Option<At<String>>>,
     /// Its tags.
     pub tags: Option<BTreeMap<String, String>>,
+    /// Its own policy, in canonical form.
+    pub policy: Option<Option<At<Value>>>,
 }
 
 /// A client.
@@ -248,6 +254,8 @@ pub struct ClientDecl {
     pub evaluation: Option<Option<At<RegistrationText>>>,
     /// The roles it holds.
     pub roles: Option<Vec<GrantDecl>>,
+    /// The name of the policy that limits it.
+    pub boundary: Option<Option<At<String>>>,
     /// Its secret.
     pub secret: Option<SecretRef>,
 }
@@ -395,6 +403,16 @@ impl<'a> Reader<'a> {
         Some(Some(At { value: text, at: node.at }))
     }
 
+    /// A policy document in canonical form.
+    fn document(&self, name: &str, kind: Kind) -> Option<At<Value>> {
+        let node = self.get(name)?;
+        let parsed = match &node.value {
+            Yaml::Text(json) => policy::Document::parse_as(kind, json),
+            _ => policy::Document::from_value_as(kind, &node.to_json()),
+        };
+        parsed.ok().map(|document| At { value: document.to_value(), at: node.at })
+    }
+
     fn tags(&self, name: &str) -> Option<BTreeMap<String, String>> {
         let Yaml::Map(pairs) = &self.get(name)?.value else { return None };
         Some(
@@ -437,21 +455,15 @@ pub(crate) fn manifest(file: &str, root: &Node) -> Manifest {
 }
 
 fn policy(of: &Reader<'_>) -> PolicyDecl {
-    let document = of.get("document").and_then(|node| {
-        let parsed = match &node.value {
-            Yaml::Text(json) => policy::Document::parse(json),
-            _ => policy::Document::from_value(&node.to_json()),
-        };
-        parsed.ok().map(|document| At { value: document.to_value(), at: node.at })
-    });
     PolicyDecl {
         name: of.must("name"),
         description: of.or_null("description"),
-        document,
+        document: of.document("document", Kind::Identity),
         effect: of.effect("effect"),
         priority: of.int("priority"),
         expression: of.or_null("expression"),
         acknowledge: of.texts("acknowledge").unwrap_or_default(),
+        guardrail: of.bool("guardrail"),
         permissions: of.links("permissions"),
         global_permissions: of.texts_at("global_permissions"),
         resources: of.texts_at("resources"),
@@ -495,6 +507,7 @@ fn user(of: &Reader<'_>) -> UserDecl {
         attributes: of.json("attributes").map(|found| found.value),
         status: of.text("status"),
         roles: of.grants("roles", "role"),
+        boundary: of.or_null_at("boundary"),
         password: of.secret("password"),
         must_change_password: of.bool("must_change_password"),
     }
@@ -515,6 +528,7 @@ fn resource(of: &Reader<'_>) -> ResourceDecl {
         kind: of.or_null("kind"),
         parent: of.or_null_at("parent"),
         tags: of.tags("tags"),
+        policy: of.get("policy").map(|_| of.document("policy", Kind::Resource)),
     }
 }
 
@@ -538,6 +552,7 @@ fn client(of: &Reader<'_>) -> ClientDecl {
         audience: of.texts("audience"),
         evaluation: of.evaluation("evaluation"),
         roles: of.grants("roles", "role"),
+        boundary: of.or_null_at("boundary"),
         secret: of.secret("secret"),
     }
 }

@@ -74,7 +74,7 @@ fn shape(of: Shape, definitions: &mut BTreeMap<String, Value>) -> Value {
             json!({ "$ref": format!("#/$defs/{}", SECRET.name) })
         }
         Shape::Json => json!({ "type": "object" }),
-        Shape::Document => json!({ "type": ["object", "string"] }),
+        Shape::Document(_) => json!({ "type": ["object", "string"] }),
         Shape::Expression => json!({ "type": "string", "minLength": 1, "maxLength": TEXT_BYTES_MAX }),
         Shape::Tags => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
     }

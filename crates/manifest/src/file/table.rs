@@ -30,8 +30,8 @@ pub(crate) enum Shape {
     Secret,
     /// A mapping with a reader of its own.
     Json,
-    /// A policy document: a mapping, or text that holds JSON.
-    Document,
+    /// A policy document for this place: a mapping, or text that holds JSON.
+    Document(policy::Kind),
     /// A policy expression, in CEL.
     Expression,
     /// Names and values, both text.
@@ -214,7 +214,7 @@ static POLICY: Table = Table {
         or_null("description", DESCRIPTION, "What it is for."),
         key(
             "document",
-            Shape::Document,
+            Shape::Document(policy::Kind::Identity),
             "The policy document: a mapping, or text that holds it as JSON. Needed to create a policy that is linked to nothing.",
         ),
         key(
@@ -236,6 +236,11 @@ static POLICY: Table = Table {
             "acknowledge",
             Shape::List(&Shape::OneOf(&ACKNOWLEDGED), ACKNOWLEDGED.len()),
             "What the document says knowingly: an Allow with `NotAction` or `NotResource` permits what comes later too.",
+        ),
+        key(
+            "guardrail",
+            Shape::Bool,
+            "Whether it binds everybody in the tenant: what it denies is denied, and what no guardrail allows too.",
         ),
         key(
             "permissions",
@@ -357,6 +362,11 @@ static CLIENT: Table = Table {
             "What it is an enforcement point for: what it may ask about others, where a role of its own allows `access:Evaluate`. Exactly this; null for nothing.",
         ),
         key("roles", GRANTS, "The roles it holds when it acts for itself: exactly these."),
+        or_null(
+            "boundary",
+            NAME,
+            "The name of the policy that limits it when it acts for itself, whatever its roles say; null for none.",
+        ),
         key(
             "secret",
             Shape::Secret,
@@ -387,6 +397,11 @@ static USER: Table = Table {
             "roles",
             GRANTS,
             "The roles given to them: exactly these, besides the tenant's default role, which stays as it is unless it is listed.",
+        ),
+        or_null(
+            "boundary",
+            NAME,
+            "The name of the policy that limits them, whatever their roles say; null for none.",
         ),
         key(
             "password",
@@ -428,6 +443,11 @@ static RESOURCE: Table = Table {
         ),
         or_null("parent", Shape::Text(Text::Resource), "The name of the resource above it."),
         key("tags", Shape::Tags, "Names and values that policies may use: exactly these."),
+        or_null(
+            "policy",
+            Shape::Document(policy::Kind::Resource),
+            "Its own policy document, which names principals; null for none.",
+        ),
     ],
 };
 

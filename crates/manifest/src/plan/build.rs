@@ -37,6 +37,7 @@ pub(crate) fn plan(manifest: &Manifest, state: &State) -> Result<Plan, Vec<FileE
     planner.groups();
     planner.resources();
     planner.links();
+    planner.layers();
     planner.prune();
     let changes = planner.changes;
     planner.mistakes.finish(Plan { changes })
