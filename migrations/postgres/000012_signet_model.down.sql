@@ -55,6 +55,7 @@ DROP TABLE outbox;
 DROP TABLE policy_changes;
 DROP TABLE policy_versions;
 DROP FUNCTION notify_policy_version();
+DROP TABLE platform_guardrails;
 DROP TABLE platform_roles;
 
 DROP TABLE resource_policies;

@@ -710,6 +710,24 @@ CREATE TABLE platform_roles (
         REFERENCES principals (id) ON DELETE CASCADE
 );
 
+-- What the platform imposes on every tenant, or on one.
+CREATE TABLE platform_guardrails (
+    id             varchar(64) COLLATE "C" NOT NULL,
+    name           varchar(128) COLLATE "C" NOT NULL,
+    description    text COLLATE "C",
+    document       jsonb NOT NULL,
+    -- Null means every tenant.
+    only_tenant_id varchar(64) COLLATE "C",
+    version        bigint NOT NULL DEFAULT 1,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT platform_guardrails_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_platform_guardrails_only_tenant_id FOREIGN KEY (only_tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE
+);
+CREATE INDEX idx_platform_guardrails_only_tenant_id ON platform_guardrails (only_tenant_id)
+    WHERE only_tenant_id IS NOT NULL;
+
 -- One row a tenant and one for `platform`. No foreign key: the version of a
 -- deleted tenant must not start again at a number that a node has seen.
 CREATE TABLE policy_versions (

@@ -56,6 +56,14 @@ GRANT SELECT ON audit_logs TO audit_ro, audit_retention;
 CREATE POLICY auditor ON audit_logs FOR SELECT TO audit_ro, audit_retention USING (true);
 GRANT SELECT, INSERT, UPDATE ON archive_tasks TO audit_retention;
 
+-- A tenant reads what the platform imposes on it, and nothing of what others have.
+ALTER TABLE platform_guardrails ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON platform_guardrails FOR SELECT TO app_user
+    USING (only_tenant_id IS NULL OR only_tenant_id = current_setting('signet.tenant', true));
+CREATE POLICY platform ON platform_guardrails TO app_platform USING (true);
+GRANT SELECT ON platform_guardrails TO app_user;
+GRANT SELECT, INSERT, UPDATE, DELETE ON platform_guardrails TO app_platform;
+
 -- Tables without a tenant: the catalogue is read by all, the rest is the platform's.
 GRANT SELECT ON global_permissions TO app_user;
 GRANT SELECT, INSERT, UPDATE, DELETE ON global_permissions, platforms, platform_roles TO app_platform;

@@ -131,6 +131,7 @@ DROP TABLE key_checks;
 DROP TABLE outbox;
 DROP TABLE policy_changes;
 DROP TABLE policy_versions;
+DROP TABLE platform_guardrails;
 DROP TABLE platform_roles;
 
 DROP TABLE resource_policies;

@@ -782,6 +782,23 @@ CREATE TABLE platform_roles (
         REFERENCES principals (id) ON DELETE CASCADE
 ) STRICT;
 
+-- What the platform imposes on every tenant, or on one.
+CREATE TABLE platform_guardrails (
+    id             TEXT NOT NULL PRIMARY KEY,
+    name           TEXT NOT NULL,
+    description    TEXT,
+    document       TEXT NOT NULL CHECK (json_valid(document)),
+    -- Null means every tenant.
+    only_tenant_id TEXT,
+    version        INTEGER NOT NULL DEFAULT 1,
+    created_at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT fk_platform_guardrails_only_tenant_id FOREIGN KEY (only_tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX idx_platform_guardrails_only_tenant_id ON platform_guardrails (only_tenant_id)
+    WHERE only_tenant_id IS NOT NULL;
+
 -- One row a tenant and one for `platform`. No foreign key: the version of a
 -- deleted tenant must not start again at a number that a node has seen.
 CREATE TABLE policy_versions (

@@ -109,6 +109,8 @@ actions! {
     PlatformPermissionRead "platform:permission_read" Platform "permission" "reads and lists global permissions";
     PlatformPermissionUpdate "platform:permission_update" Platform "permission" "changes what global permissions are called";
     PlatformPermissionDelete "platform:permission_delete" Platform "permission" "deletes global permissions";
+    PlatformGuardrailRead "platform:guardrail_read" Platform "guardrail" "reads the platform's guardrails";
+    PlatformGuardrailWrite "platform:guardrail_write" Platform "guardrail" "makes, changes and removes the platform's guardrails";
     PlatformAuditRead "platform:audit_read" Platform "audit" "reads the platform's audit log";
     PlatformSystemMonitor "platform:monitor" Platform "system" "reads the state of the system";
 }

@@ -4,6 +4,7 @@
 //! is denied. Without any there is no ceiling.
 
 pub(crate) mod http;
+pub mod platform;
 mod store;
 mod verbs;
 

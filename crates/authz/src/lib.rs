@@ -78,6 +78,7 @@ pub fn tenant_routes(service: Service) -> OpenApiRouter {
         .merge(resources::http::routes())
         .merge(policies::http::routes())
         .merge(guardrails::http::routes())
+        .merge(guardrails::platform::http::tenant_routes())
         .merge(boundaries::http::routes())
         .merge(direct::http::routes())
         .merge(permissions::http::tenant_routes())
@@ -87,5 +88,7 @@ pub fn tenant_routes(service: Service) -> OpenApiRouter {
 
 /// The operations of the platform.
 pub fn platform_routes(service: Service) -> OpenApiRouter {
-    permissions::http::platform_routes().with_state(service)
+    permissions::http::platform_routes()
+        .merge(guardrails::platform::http::platform_routes())
+        .with_state(service)
 }

@@ -22,6 +22,7 @@ pub(crate) fn snapshot() -> Result<Snapshot> {
         Action::PlatformRead,
         Action::PlatformTenantRead,
         Action::PlatformPermissionRead,
+        Action::PlatformGuardrailRead,
         Action::PlatformAuditRead,
         Action::PlatformSystemMonitor,
     ];

@@ -26,6 +26,16 @@ const BOUNDARY_BYTES: u64 = 4 << 10;
 /// What a statement of a boundary takes with its indexes, at the most.
 const STATEMENT_BYTES: u64 = 1 << 10;
 
+/// What the platform imposes on the tenant. None is no ceiling.
+pub(super) async fn load_platform_guardrail(rx: &mut Rx, tenant: &TenantId) -> Result<Option<Vec<Policy>>> {
+    let rows = store::platform_guardrails(rx, tenant).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let policies = rows.into_iter().map(|row| compile(Kind::Identity, row).map(|(_, policy)| policy));
+    Ok(Some(policies.collect::<Result<Vec<_>>>()?))
+}
+
 /// What the tenant imposes on everybody in it; `policies` are all that it has. None is no ceiling.
 pub(super) async fn load_guardrail(
     rx: &mut Rx,
@@ -44,14 +54,17 @@ pub(super) async fn load_guardrail(
 /// The policies of resources, by the resource's name.
 pub(super) async fn load_resource_policies(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<(String, Policy)>> {
     let rows = store::resource_policies(rx, tenant).await?;
-    let compile = |row: store::ResourcePolicyRow| -> Result<(String, Policy)> {
-        // INVARIANT: only documents that parse are stored; one that does not denies all.
-        let document = Document::from_value_as(Kind::Resource, &row.document)
-            .map_err(|e| Error::Bug(base::bug!("the policy of resource {}: {e:?}", row.id)))?;
-        let policy = Policy::new(&row.id, &row.name).with_document(Arc::new(document));
-        Ok((row.name, policy))
-    };
-    rows.into_iter().map(compile).collect()
+    rows.into_iter().map(|row| compile(Kind::Resource, row)).collect()
+}
+
+/// A document by the name of what it belongs to.
+///
+/// INVARIANT: only documents that parse are stored; one that does not denies all.
+fn compile(kind: Kind, row: store::DocumentRow) -> Result<(String, Policy)> {
+    let document = Document::from_value_as(kind, &row.document)
+        .map_err(|e| Error::Bug(base::bug!("the stored document of {}: {e:?}", row.id)))?;
+    let policy = Policy::new(&row.id, &row.name).with_document(Arc::new(document));
+    Ok((row.name, policy))
 }
 
 /// A policy that is attached to a principal itself, for as long as it is.

@@ -190,6 +190,7 @@ pub(super) async fn load_tenant(rx: &mut Rx, tenant: &TenantId) -> Result<Tenant
         let linked = links.by_policy.remove(&row.id).unwrap_or_default();
         input.policies.push(compile_policy(row, linked)?);
     }
+    input.platform_guardrail = layers::load_platform_guardrail(rx, tenant).await?;
     input.tenant_guardrail = layers::load_guardrail(rx, tenant, &input.policies).await?;
     input.resource_policies = layers::load_resource_policies(rx, tenant).await?;
     input.roles = roles

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use authz::cx::RequestContext;
 use authz::direct::{self, NewDirectPolicy};
+use authz::guardrails::platform::{self, NewPlatformGuardrail, PlatformGuardrailChange};
 use authz::principals::{self, PrincipalKind};
 use authz::roles::{self, Window};
-use authz::{Action, Cx, Error, Place, Target, TenantRef, boundaries, groups, guardrails, policies};
+use authz::{Action, Actor, Cx, Error, Place, Target, TenantRef, boundaries, groups, guardrails, policies};
 use base::Problem;
 use base::id::{ClientId, PolicyId, RoleId, UserId};
 use policy::{Denial, Effect};
@@ -677,4 +679,57 @@ impl Scene {
         let tenant = Arc::new(TenantRef { config, ..TenantRef::clone(&self.world.acme) });
         self.world.cx_of(&tenant, &cx.actor().principal().unwrap().0.cast(), username)
     }
+}
+
+#[tokio::test]
+async fn the_platforms_guardrails_bind_all_tenants_or_one_and_those_may_read_them() {
+    for scene in Scene::both().await {
+        let world = &scene.world;
+        let host =
+            Cx::new(world.core.clone(), Place::Platform, Actor::Host { uid: 0 }, RequestContext::none(NOON));
+        let other = world.user(&world.rival, "other", Some("SUPER_ADMIN")).await;
+        let other_cx = world.cx_of(&world.rival, &other, "other");
+        let reads = async |tenant: &Arc<TenantRef>, user: &UserId| {
+            crate::world::decides(&world.core, tenant, user, "user:read", &user_name(tenant)).await
+        };
+        let new = |name: &str, only: Option<&Arc<TenantRef>>, statements: &[(&str, &str, &str)]| NewPlatformGuardrail {
+            name: name.to_owned(),
+            description: None,
+            document: document(statements),
+            only_tenant: only.map(|tenant| tenant.id.clone()),
+        };
+        assert!(reads(&world.acme, &scene.reader).await && reads(&world.rival, &other).await);
+
+        let refused = platform::create(&host, new("none", None, &[("Deny", "user:read", "*")])).await;
+        assert_eq!(code(refused), "ceiling_allows_nothing");
+        let no_reading = [ALL, ("Deny", "user:read", "*")];
+        let one = platform::create(&host, new("one", Some(&world.rival), &no_reading)).await.unwrap();
+        assert!(reads(&world.acme, &scene.reader).await && !reads(&world.rival, &other).await);
+        let every = platform::create(&host, new("every", None, &no_reading)).await.unwrap();
+        assert!(!reads(&world.acme, &scene.reader).await);
+        let reader = scene.refusal_of(&scene.reader, "user:read", &user_name(&world.acme)).await;
+        assert_eq!(reader, Some(Denial::Guardrail));
+
+        let names = |list: Vec<platform::PlatformGuardrail>| {
+            list.into_iter().map(|one| one.name).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(platform::list_here(&scene.root).await.unwrap()), "every");
+        assert_eq!(names(platform::list_here(&other_cx).await.unwrap()), "every one");
+        assert_eq!(names(platform::list(&host).await.unwrap()), "every one");
+        let theirs = platform::delete(&scene.root, &every.id, &any_version().await).await;
+        assert_eq!(code(theirs), "denied");
+
+        let document = Some(document(&[ALL]));
+        let change = PlatformGuardrailChange { document, ..PlatformGuardrailChange::default() };
+        let changed = platform::update(&host, &every.id, &any_version().await, change).await.unwrap();
+        assert_eq!(changed.version, 2);
+        assert!(reads(&world.acme, &scene.reader).await && !reads(&world.rival, &other).await);
+        platform::delete(&host, &one.id, &any_version().await).await.unwrap();
+        assert!(reads(&world.rival, &other).await);
+        assert_eq!(code(platform::load(&host, &one.id).await), "not_found");
+    }
+}
+
+fn user_name(tenant: &TenantRef) -> String {
+    Target::all("user").name(Some(tenant.id.as_str())).to_string()
 }

@@ -6,25 +6,33 @@ use base::id::{PolicyId, PrincipalId, TenantId};
 use super::Direct;
 use crate::Result;
 
+pub(super) async fn platform_guardrails(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<DocumentRow>> {
+    let sql = Sql::new(
+        "SELECT id, name, document FROM platform_guardrails \
+         WHERE only_tenant_id IS NULL OR only_tenant_id = $1 ORDER BY id",
+    );
+    Ok(rx.all(sql.bind(tenant)).await?)
+}
+
 pub(super) async fn guardrails(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<PolicyId>> {
     let sql = Sql::new("SELECT policy_id FROM tenant_guardrails WHERE tenant_id = $1 ORDER BY policy_id");
     Ok(rx.all(sql.bind(tenant)).await?)
 }
 
-/// The policy of a resource.
-pub(super) struct ResourcePolicyRow {
+/// A document with the id and the name of what it belongs to.
+pub(super) struct DocumentRow {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) document: serde_json::Value,
 }
 
-impl FromRow for ResourcePolicyRow {
+impl FromRow for DocumentRow {
     fn from_row(row: &Row) -> ::store::Result<Self> {
         Ok(Self { id: row.get("id")?, name: row.get("name")?, document: row.get("document")? })
     }
 }
 
-pub(super) async fn resource_policies(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<ResourcePolicyRow>> {
+pub(super) async fn resource_policies(rx: &mut Rx, tenant: &TenantId) -> Result<Vec<DocumentRow>> {
     let sql = Sql::new(
         "SELECT r.id, r.name, p.document FROM resource_policies p \
          JOIN resources r ON r.id = p.resource_id AND r.tenant_id = p.tenant_id \
