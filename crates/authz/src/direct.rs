@@ -71,7 +71,8 @@ pub async fn attach_direct_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: &NewDi
     if window.expires_at.is_some() && *denies == ExpiringDeny::Refuse {
         let loaded = load_policies(tx, &tenant, std::slice::from_ref(policy)).await?;
         if ceilings::denies(&loaded) {
-            let detail = "the policy denies something, which would be permitted again when the attachment ends";
+            let detail =
+                "the policy denies something, which would be permitted again when the attachment ends";
             return Err(Error::invalid("/expires_at", "deny_would_expire", detail));
         }
     }

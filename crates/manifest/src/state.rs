@@ -192,7 +192,8 @@ impl State {
             let guardrails = guardrails::list_guardrails_in(rx, tenant).await?;
             state.guardrails = guardrails.into_iter().map(|one| one.policy_id).collect();
             let policies = resources::list_resource_policies(rx, tenant).await?;
-            state.resource_policies = policies.into_iter().map(|one| (one.resource_id.clone(), one)).collect();
+            state.resource_policies =
+                policies.into_iter().map(|one| (one.resource_id.clone(), one)).collect();
         }
         state.load_users(rx, tenant, &scope.users).await?;
         state.load_clients(rx, tenant, &scope.clients).await?;

@@ -60,12 +60,7 @@ pub(super) async fn put(
     Ok(tx.execute(sql).await?)
 }
 
-pub(super) async fn delete(
-    tx: &mut Tx,
-    tenant: &TenantId,
-    user: &UserId,
-    policy: &PolicyId,
-) -> Result<u64> {
+pub(super) async fn delete(tx: &mut Tx, tenant: &TenantId, user: &UserId, policy: &PolicyId) -> Result<u64> {
     let sql = Sql::new("DELETE FROM user_policies WHERE tenant_id = $1 AND user_id = $2 AND policy_id = $3");
     Ok(tx.execute(sql.bind(tenant).bind(user).bind(policy)).await?)
 }

@@ -184,13 +184,16 @@ pub fn check_document(document: &Value, tenant: &TenantId) -> Result<Document> {
                 errors.push(ParseError {
                     path: format!("/Statement/{place}/Principal"),
                     found: format!("`{}`", name.chars().take(128).collect::<String>()),
-                    expected: format!("`*`, `{users}{{id}}` or `{clients}{{id}}`: no policy reaches another tenant"),
+                    expected: format!(
+                        "`*`, `{users}{{id}}` or `{clients}{{id}}`: no policy reaches another tenant"
+                    ),
                 });
             }
         }
         for (at, pattern) in statement.resources().iter().enumerate() {
             let text = pattern.as_str();
-            if text.starts_with("arn:signet:") && !text.contains(['*', '?', '$']) && is_foreign(text, tenant) {
+            if text.starts_with("arn:signet:") && !text.contains(['*', '?', '$']) && is_foreign(text, tenant)
+            {
                 errors.push(ParseError {
                     path: format!("/Statement/{place}/Resource/{at}"),
                     found: "the name of another tenant or of the platform".to_owned(),

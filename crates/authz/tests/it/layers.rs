@@ -7,7 +7,9 @@ use authz::direct::{self, NewDirectPolicy};
 use authz::guardrails::platform::{self, NewPlatformGuardrail, PlatformGuardrailChange};
 use authz::principals::{self, PrincipalKind};
 use authz::roles::{self, Window};
-use authz::{Action, Actor, Cx, Error, Place, Target, TenantRef, boundaries, groups, guardrails, policies};
+use authz::{
+    Action, Actor, Change, Cx, Error, Place, Target, TenantRef, boundaries, groups, guardrails, policies,
+};
 use base::Problem;
 use base::id::{ClientId, PolicyId, RoleId, UserId};
 use policy::{Denial, Effect};
@@ -83,7 +85,7 @@ impl Scene {
         let mut tx = cx.write(&permit).await.unwrap();
         let sql = Sql::new("UPDATE policies SET priority = $1 WHERE id = $2");
         assert_eq!(tx.execute(sql.bind(priority).bind(policy)).await.unwrap(), 1);
-        tx.decisions_change(&permit);
+        tx.decisions_change(&permit, Change::All);
         tx.commit_housekeeping().await.unwrap();
     }
 
@@ -468,10 +470,12 @@ async fn a_resources_policy_grants_where_roles_say_nothing_and_its_deny_is_final
         let plan = scene.resource("document:plan", None).await;
         let part = scene.resource("document:plan/part", Some(&plan)).await;
         let name = format!("arn:signet:iam::{}:user/{nobody}", world.acme.id);
-        let reads = async |user: &UserId, document: &str| scene.refusal_of(user, "document:read", document).await;
+        let reads =
+            async |user: &UserId, document: &str| scene.refusal_of(user, "document:read", document).await;
         assert_eq!(reads(&nobody, "document:plan").await, Some(Denial::NothingApplies));
 
-        let made = scene.set_policy(&plan, None, about(&[name], &[("Allow", "document:read")])).await.unwrap();
+        let made =
+            scene.set_policy(&plan, None, about(&[name], &[("Allow", "document:read")])).await.unwrap();
         assert_eq!(made.version, 1);
         assert_eq!(reads(&nobody, "document:plan").await, None);
         let write = scene.refusal_of(&nobody, "document:write", "document:plan").await;
@@ -484,13 +488,17 @@ async fn a_resources_policy_grants_where_roles_say_nothing_and_its_deny_is_final
             "what lies in it has its own"
         );
 
-        scene.set_policy(&part, None, about(&[], &[("Allow", "*"), ("Deny", "document:read")])).await.unwrap();
+        scene
+            .set_policy(&part, None, about(&[], &[("Allow", "*"), ("Deny", "document:read")]))
+            .await
+            .unwrap();
         assert_eq!(reads(&scene.reader, "document:plan/part").await, Some(Denial::ResourcePolicy));
         assert_eq!(scene.refusal_of(&nobody, "document:write", "document:plan/part").await, None);
         assert_eq!(world.events("resource.policy_set").await.len(), 2);
 
         // Ceilings limit what resources grant.
-        let writes = scene.policy("writes", &[("Allow", "document:write", "*"), ("Allow", "policy:*", "*")]).await;
+        let writes =
+            scene.policy("writes", &[("Allow", "document:write", "*"), ("Allow", "policy:*", "*")]).await;
         scene.bound(&nobody, &writes).await;
         assert_eq!(reads(&nobody, "document:plan").await, Some(Denial::Boundary));
         boundaries::remove_boundary(&scene.root, PrincipalKind::User, &nobody.cast()).await.unwrap();
@@ -551,7 +559,10 @@ async fn who_may_not_grant_any_access_neither_grants_nor_frees_by_a_resources_po
         let set = async |document: Value| {
             let had = authz::resources::load_resource_policy(&scene.admin, &plan).await.is_ok();
             let if_match = if had { Some(any_version().await) } else { None };
-            code(authz::resources::set_resource_policy(&scene.admin, &plan, if_match.as_ref(), &document).await)
+            code(
+                authz::resources::set_resource_policy(&scene.admin, &plan, if_match.as_ref(), &document)
+                    .await,
+            )
         };
 
         assert_eq!(set(about(&[], &[("Allow", "document:read")])).await, "escalation");
@@ -577,11 +588,7 @@ async fn who_may_not_grant_any_access_neither_grants_nor_frees_by_a_resources_po
 }
 
 impl Scene {
-    async fn resource(
-        &self,
-        name: &str,
-        parent: Option<&base::id::ResourceId>,
-    ) -> base::id::ResourceId {
+    async fn resource(&self, name: &str, parent: Option<&base::id::ResourceId>) -> base::id::ResourceId {
         let new = authz::resources::NewResource {
             name: name.to_owned(),
             parent_id: parent.cloned(),
@@ -654,10 +661,12 @@ async fn who_may_not_grant_any_access_attaches_nothing_to_people_and_does_not_ac
         world.assign(&scene.admin_id, &editor, Window::ALWAYS).await;
         let all = scene.policy("all", &[ALL]).await;
         let carol = world.user(&world.acme, "carol", None).await;
-        let (root, admin) = (scene.switched_on("root", &scene.root), scene.switched_on("admin", &scene.admin));
+        let (root, admin) =
+            (scene.switched_on("root", &scene.root), scene.switched_on("admin", &scene.admin));
         let attach = async |cx: &Cx, user: &UserId| {
             let denies = roles::ExpiringDeny::Refuse;
-            let new = NewDirectPolicy { user: user.clone(), policy: all.clone(), window: Window::ALWAYS, denies };
+            let new =
+                NewDirectPolicy { user: user.clone(), policy: all.clone(), window: Window::ALWAYS, denies };
             code(direct::attach_direct_policy(cx, &new).await)
         };
 
@@ -692,11 +701,13 @@ async fn the_platforms_guardrails_bind_all_tenants_or_one_and_those_may_read_the
         let reads = async |tenant: &Arc<TenantRef>, user: &UserId| {
             crate::world::decides(&world.core, tenant, user, "user:read", &user_name(tenant)).await
         };
-        let new = |name: &str, only: Option<&Arc<TenantRef>>, statements: &[(&str, &str, &str)]| NewPlatformGuardrail {
-            name: name.to_owned(),
-            description: None,
-            document: document(statements),
-            only_tenant: only.map(|tenant| tenant.id.clone()),
+        let new = |name: &str, only: Option<&Arc<TenantRef>>, statements: &[(&str, &str, &str)]| {
+            NewPlatformGuardrail {
+                name: name.to_owned(),
+                description: None,
+                document: document(statements),
+                only_tenant: only.map(|tenant| tenant.id.clone()),
+            }
         };
         assert!(reads(&world.acme, &scene.reader).await && reads(&world.rival, &other).await);
 

@@ -214,7 +214,8 @@ fn a_resources_policy_permits_where_roles_say_nothing_and_ceilings_limit_it() {
         assert_eq!(asks(), "allow");
         let read = alice.send("GET", &format!("/api/v1{path}"), None).expect(200).json();
         assert_eq!(read["document"]["Statement"][0]["Principal"]["Signet"][0], name.as_str());
-        let only = alice.policy("Elsewhere", json!([{ "Effect": "Allow", "Action": "*", "Resource": "document:other" }]));
+        let only = alice
+            .policy("Elsewhere", json!([{ "Effect": "Allow", "Action": "*", "Resource": "document:other" }]));
         alice.put(&format!("/users/{bob}/boundary"), Some(&json!({ "policy_id": only })));
         assert_eq!(asks(), "the permissions boundary does not allow it");
         alice.send("DELETE", &format!("/api/v1/users/{bob}/boundary"), None).expect(204);
@@ -256,7 +257,10 @@ fn a_tenant_that_switches_it_on_attaches_policies_to_people() {
 
         assert_eq!(asks(), "allow");
         let listed = alice.send("GET", &format!("/api/v1/users/{bob}/policies"), None).expect(200).json();
-        assert_eq!((listed["items"][0]["name"].as_str(), listed["items"][0]["state"].as_str()), (Some("Reads"), Some("active")));
+        assert_eq!(
+            (listed["items"][0]["name"].as_str(), listed["items"][0]["state"].as_str()),
+            (Some("Reads"), Some("active"))
+        );
         let over = json!({ "expires_at": "2020-01-01T00:00:00Z" });
         alice.put(&path, Some(&over));
         assert_eq!(asks(), "nothing allows it");

@@ -24,11 +24,7 @@ fn select() -> Sql {
     )
 }
 
-pub(super) async fn find(
-    rx: &mut Rx,
-    tenant: &TenantId,
-    id: &ResourceId,
-) -> Result<Option<ResourcePolicy>> {
+pub(super) async fn find(rx: &mut Rx, tenant: &TenantId, id: &ResourceId) -> Result<Option<ResourcePolicy>> {
     Ok(rx.optional(select().value(tenant).push(" AND resource_id = ").value(id)).await?)
 }
 
@@ -42,12 +38,7 @@ pub(super) async fn count(rx: &mut Rx, tenant: &TenantId) -> Result<i64> {
 }
 
 /// Writes a policy if there is still this version of it; 0 is none.
-pub(super) async fn put(
-    tx: &mut Tx,
-    tenant: &TenantId,
-    policy: &ResourcePolicy,
-    before: i64,
-) -> Result<u64> {
+pub(super) async fn put(tx: &mut Tx, tenant: &TenantId, policy: &ResourcePolicy, before: i64) -> Result<u64> {
     let sql = Sql::new(
         "INSERT INTO resource_policies (resource_id, tenant_id, document, version, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (resource_id) DO UPDATE SET document = excluded.document, \
