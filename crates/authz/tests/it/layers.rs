@@ -12,7 +12,7 @@ use authz::{
 };
 use base::Problem;
 use base::id::{ClientId, PolicyId, RoleId, UserId};
-use policy::{Denial, Effect};
+use policy::Denial;
 use serde_json::{Value, json};
 use store::Sql;
 
@@ -67,12 +67,8 @@ impl Scene {
         let (cx, permit) = self.world.boot(&self.world.acme);
         let mut tx = cx.write(&permit).await.unwrap();
         let new = policies::NewPolicy {
-            name: name.to_owned(),
-            description: None,
             document: Some(document(statements)),
-            effect: Effect::Allow,
-            priority: 0,
-            expression: None,
+            ..policies::NewPolicy::named(name)
         };
         let made = policies::create_policy_in(&cx, &mut tx, &permit, new).await.unwrap();
         tx.commit().await.unwrap();
