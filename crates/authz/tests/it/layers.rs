@@ -66,10 +66,8 @@ impl Scene {
     async fn policy(&self, name: &str, statements: &[(&str, &str, &str)]) -> PolicyId {
         let (cx, permit) = self.world.boot(&self.world.acme);
         let mut tx = cx.write(&permit).await.unwrap();
-        let new = policies::NewPolicy {
-            document: Some(document(statements)),
-            ..policies::NewPolicy::named(name)
-        };
+        let new =
+            policies::NewPolicy { document: Some(document(statements)), ..policies::NewPolicy::named(name) };
         let made = policies::create_policy_in(&cx, &mut tx, &permit, new).await.unwrap();
         tx.commit().await.unwrap();
         made.id
