@@ -58,14 +58,14 @@ pub struct NewDirectPolicy {
 /// [`Error::LimitReached`], [`Error::Outranked`] and [`Error::Escalation`].
 pub async fn attach_direct_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: &NewDirectPolicy) -> Result<()> {
     let tenant = permit.own_tenant()?.clone();
-    if cx.tenant()?.config.get("direct_policies") != Some(&json!(true)) {
-        return Err(Error::DirectPoliciesOff);
-    }
     let NewDirectPolicy { user, policy, window, denies } = new;
     window.check()?;
     let principal: PrincipalId = user.cast();
     principals::check_kind(tx, &tenant, &principal, PrincipalKind::User).await?;
     let found = policies::find_policy(tx, &tenant, policy).await?.ok_or(Error::NotFound("policy"))?;
+    if cx.tenant()?.config.get("direct_policies") != Some(&json!(true)) {
+        return Err(Error::DirectPoliciesOff);
+    }
     check_grant_any(cx, permit, "attaching a policy to a person").await?;
     check_not_above(cx, permit, &principal).await?;
     if window.expires_at.is_some() && *denies == ExpiringDeny::Refuse {
