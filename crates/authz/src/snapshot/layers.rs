@@ -100,9 +100,12 @@ pub(crate) async fn load_policies(rx: &mut Rx, tenant: &TenantId, ids: &[PolicyI
     Ok(found.policies.into_values().collect())
 }
 
+/// A policy and the table that was made of it.
+type Compiled = (Arc<Policy>, Arc<Table>);
+
 /// Compiled boundaries, by tenant and policy. One is used for as long as its policy is the same.
 pub(super) struct Boundaries {
-    cache: Cache<(TenantId, PolicyId), (Arc<Policy>, Arc<Table>), ByBytes>,
+    cache: Cache<(TenantId, PolicyId), Compiled, ByBytes>,
 }
 
 #[derive(Clone)]
