@@ -239,7 +239,7 @@ async fn a_policy_version_counts_up_once_a_commit_whoever_commits() {
         let bump = async |store: Store| {
             let mut tx = store.begin_write(Scope::Platform, None).await.unwrap();
             tx.bump_policy_version("t", Change::ALL);
-            tx.commit_quietly(Quiet::Housekeeping).await.unwrap()["t"]
+            tx.commit_quietly(Quiet::Housekeeping).await.unwrap().get("t").copied().unwrap()
         };
 
         let bumps = (0..8).map(|_| tokio::spawn(bump(db.store.clone())));
@@ -258,7 +258,7 @@ async fn bump(store: &Store, changes: impl IntoIterator<Item = Change>) -> i64 {
     for change in changes {
         tx.bump_policy_version("t", change);
     }
-    tx.commit_quietly(Quiet::Housekeeping).await.unwrap()["t"]
+    tx.commit_quietly(Quiet::Housekeeping).await.unwrap().get("t").copied().unwrap()
 }
 
 fn policy(number: usize) -> Change {

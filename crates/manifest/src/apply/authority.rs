@@ -134,7 +134,7 @@ fn need(cx: &Cx, step: &Step) -> Result<(Action, Target)> {
         }
         Step::DetachGuardrail(id) => (Action::PolicyAttachGuardrail, Target::member(id)),
         Step::SetBoundary { kind, id, .. } => {
-            let target = id.clone().map_or(all(*kind), |id| Target::Member(*kind, id));
+            let target = id.clone().map_or(all(kind), |id| Target::Member(kind, id));
             (Action::PolicySetBoundary, target)
         }
         Step::SetResourcePolicy { id, .. } => {
