@@ -1,5 +1,5 @@
 //! `apply` and `export` on both databases.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod apply;
 mod http;
