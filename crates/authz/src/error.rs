@@ -213,8 +213,8 @@ impl From<Error> for Problem {
                 };
                 problem.field(pointer, code, detail)
             }
-            Error::Document(errors) => in_document("invalid_policy", text, &errors),
-            Error::Unacknowledged(errors) => in_document("needs_acknowledgement", text, &errors),
+            Error::Document(errors) => in_document(Self::new(Kind::Invalid, "invalid_policy", text), &errors),
+            Error::Unacknowledged(errors) => in_document(Self::new(Kind::Invalid, "needs_acknowledgement", text), &errors),
             Error::Expression(errors) => {
                 errors.iter().fold(Self::new(Kind::Invalid, "invalid_expression", text), |problem, error| {
                     let place = match error.path.as_str() {
@@ -261,8 +261,9 @@ impl From<Error> for Problem {
 }
 
 /// A refusal of a policy document, with each place in it.
-fn in_document(code: &'static str, text: String, errors: &[policy::ParseError]) -> Problem {
-    errors.iter().fold(Problem::new(Kind::Invalid, code, text), |problem, error| {
+fn in_document(refusal: Problem, errors: &[policy::ParseError]) -> Problem {
+    let code = refusal.code();
+    errors.iter().fold(refusal, |problem, error| {
         let detail = format!("found {}, expected {}", error.found, error.expected);
         problem.field(format!("/document{}", error.path), code, detail)
     })
