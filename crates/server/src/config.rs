@@ -488,7 +488,12 @@ mod tests {
             ("[access]\nstale_seconds = 86401", "access.stale_seconds"),
         ] {
             let refused = load(toml, &[]).unwrap_err().to_string();
-            assert!(refused.starts_with(key) && refused.contains("expected a number from"), "{refused}");
+            assert!(
+                refused.starts_with(key)
+                    && refused.contains("expected a number")
+                    && refused.contains(" from "),
+                "{refused}"
+            );
         }
     }
 
