@@ -68,6 +68,7 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::PoolTimedOut => Self::Busy,
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Away(error),
             sqlx::Error::Database(ref refusal) => classify(refusal.as_ref()).unwrap_or(Self::Other(error)),
