@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use base::Problem;
+use base::{Kind, Problem};
 
 /// The result of a verb of this slice.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -70,6 +70,27 @@ pub enum Error {
     /// Wrong key, wrong identity or changed bytes: one error for all.
     #[error("the sealed value cannot be opened")]
     Unsealable,
+    /// No value, or one that was not sealed by this key for this place: one error for all, so that nobody
+    /// learns which. `ErrInvalidCiphertext` of document 002.
+    #[error(
+        "the ciphertext cannot be opened: expected one that this key ring made for this tenant and context, \
+         unchanged"
+    )]
+    InvalidCiphertext,
+    /// A key's version is a number from 1. `ErrInvalidKeyVersion` of document 002.
+    #[error("a key's version is a number from 1 to 4294967295, such as `12` or `v12`")]
+    InvalidKeyVersion,
+    /// The cryptographic library failed. `ErrKeyEncryptionFail` of document 002.
+    #[error("the value could not be encrypted")]
+    EncryptionFailed,
+    /// A value above its limit.
+    #[error("{what} may have at most {limit} bytes")]
+    TooLong {
+        /// What is too long.
+        what: &'static str,
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// The database.
     #[error("the key check value could not be read or stored")]
     Store(#[from] store::StoreError),
@@ -80,7 +101,15 @@ pub enum Error {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
+        let text = error.to_string();
         match error {
+            Error::InvalidCiphertext => Self::new(Kind::Invalid, "kms_invalid_ciphertext", text),
+            Error::InvalidKeyVersion => Self::new(Kind::Invalid, "kms_invalid_key_version", text),
+            Error::EncryptionFailed => {
+                Self::new(Kind::Internal, "kms_key_encryption_failed", "the value could not be encrypted")
+                    .because(error)
+            }
+            Error::TooLong { .. } => Self::new(Kind::Invalid, "kms_value_too_long", text),
             Error::Store(error) => error.into(),
             Error::Authz(error) => error.into(),
             other => Self::internal("a key operation failed").because(other),

@@ -22,9 +22,12 @@
 //!
 //! Never: tokens, users; reading the environment.
 //!
-//! Reading order: [`Kms`], [`root`], [`sealed`].
+//! Reading order: [`Kms`], [`root`], [`sealed`]; [`algorithm`], [`cipher`], [`envelope`].
 
+pub mod algorithm;
 mod check;
+pub mod cipher;
+pub mod envelope;
 mod error;
 pub mod root;
 pub mod sealed;
@@ -36,6 +39,7 @@ use authz::Core;
 use aws_lc_rs::hmac;
 use base::Secret;
 
+pub use algorithm::Algorithm;
 pub use error::{Error, Result};
 pub use root::{KeyFile, RootKeySource};
 
