@@ -49,6 +49,10 @@ ALTER TABLE tokens
     DROP COLUMN grant_id;
 DROP TABLE oauth_grants;
 
+DROP TABLE kms_tenant_keys;
+DROP TABLE kms_key_references;
+DROP TABLE kms_key_details;
+DROP TABLE kms_key_rings;
 DROP TABLE signing_keys;
 DROP TABLE key_checks;
 DROP TABLE outbox;

@@ -813,6 +813,88 @@ CREATE UNIQUE INDEX uq_signing_keys_tenant_id_algorithm ON signing_keys (tenant_
     WHERE status = 'active';
 CREATE INDEX idx_signing_keys_tenant_id ON signing_keys (tenant_id);
 
+-- A key ring: how the data keys of one name are made, replaced and ended. Its keys are
+-- the kms_data_keys of the same tenant_id and name; tenant_id is null for a ring of the
+-- platform.
+CREATE TABLE kms_key_rings (
+    id                        varchar(64) COLLATE "C" NOT NULL,
+    tenant_id                 varchar(64) COLLATE "C",
+    name                      varchar(64) COLLATE "C" NOT NULL,
+    purpose                   varchar(255) NOT NULL DEFAULT '',
+    algorithm                 varchar(50) COLLATE "C" NOT NULL,
+    -- Null: keys are replaced by hand, or when their uses are spent.
+    rotation_interval_seconds bigint,
+    -- For how long an active key that is over still encrypts.
+    grace_seconds             bigint NOT NULL,
+    -- How many values one key may encrypt.
+    uses_max                  bigint NOT NULL,
+    min_decryption_version    bigint NOT NULL DEFAULT 1,
+    -- The highest number that a key of the ring ever had.
+    last_version              bigint NOT NULL DEFAULT 0,
+    -- When the ring goes; nothing is done with it until then.
+    destroy_at                timestamptz,
+    version                   bigint NOT NULL DEFAULT 1,
+    created_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT kms_key_rings_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_kms_key_rings_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_kms_key_rings_algorithm
+        CHECK (algorithm IN ('AES-256-GCM', 'AES-256-CBC', 'ChaCha20-Poly1305', 'SM4-GCM')),
+    CONSTRAINT ck_kms_key_rings_rotation_interval_seconds CHECK (rotation_interval_seconds > 0),
+    CONSTRAINT ck_kms_key_rings_grace_seconds CHECK (grace_seconds >= 0),
+    CONSTRAINT ck_kms_key_rings_uses_max CHECK (uses_max BETWEEN 1 AND 4294967296),
+    CONSTRAINT ck_kms_key_rings_min_decryption_version
+        CHECK (min_decryption_version BETWEEN 1 AND 4294967295),
+    CONSTRAINT ck_kms_key_rings_last_version CHECK (last_version BETWEEN 0 AND 4294967295)
+);
+CREATE UNIQUE INDEX uq_kms_key_rings_tenant_id_name ON kms_key_rings (coalesce(tenant_id, ''), name);
+CREATE INDEX idx_kms_key_rings_tenant_id ON kms_key_rings (tenant_id);
+CREATE INDEX idx_kms_key_rings_destroy_at ON kms_key_rings (destroy_at) WHERE destroy_at IS NOT NULL;
+
+-- What a data key went through, beside its row.
+CREATE TABLE kms_key_details (
+    key_id        varchar(64) COLLATE "C" NOT NULL,
+    tenant_id     varchar(64) COLLATE "C",
+    -- Uses that nodes have taken, in blocks: at least as many as there were.
+    uses_reserved bigint NOT NULL DEFAULT 0,
+    activated_at  timestamptz,
+    revoked_at    timestamptz,
+    revoke_reason varchar(255),
+    -- When the revoked key goes.
+    destroy_at    timestamptz,
+    CONSTRAINT kms_key_details_pkey PRIMARY KEY (key_id),
+    CONSTRAINT fk_kms_key_details_key_id FOREIGN KEY (key_id)
+        REFERENCES kms_data_keys (id) ON DELETE CASCADE,
+    CONSTRAINT ck_kms_key_details_uses_reserved CHECK (uses_reserved >= 0)
+);
+CREATE INDEX idx_kms_key_details_tenant_id ON kms_key_details (tenant_id);
+CREATE INDEX idx_kms_key_details_destroy_at ON kms_key_details (destroy_at) WHERE destroy_at IS NOT NULL;
+
+-- Who still holds values under a data key, as they say: it is not destroyed meanwhile.
+CREATE TABLE kms_key_references (
+    key_id     varchar(64) COLLATE "C" NOT NULL,
+    holder     varchar(64) COLLATE "C" NOT NULL,
+    tenant_id  varchar(64) COLLATE "C",
+    items      bigint NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT kms_key_references_pkey PRIMARY KEY (key_id, holder),
+    CONSTRAINT fk_kms_key_references_key_id FOREIGN KEY (key_id)
+        REFERENCES kms_data_keys (id) ON DELETE CASCADE,
+    CONSTRAINT ck_kms_key_references_items CHECK (items > 0)
+);
+CREATE INDEX idx_kms_key_references_tenant_id ON kms_key_references (tenant_id);
+
+-- Tenant keys, wrapped by the root key, where no key store outside this database is
+-- configured. tenant_id is `platform` for the platform's: no foreign key.
+CREATE TABLE kms_tenant_keys (
+    tenant_id  varchar(64) COLLATE "C" NOT NULL,
+    wrapped    bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT kms_tenant_keys_pkey PRIMARY KEY (tenant_id)
+);
+
 -- -------------------------------------------------- grants, tokens, consent
 
 -- A token family: all tokens that descend from one authorization.

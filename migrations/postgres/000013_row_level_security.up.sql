@@ -46,6 +46,8 @@ REVOKE UPDATE ON policy_changes FROM app_user, app_platform;
 REVOKE DELETE ON policy_changes FROM app_user;
 REVOKE UPDATE ON password_history, policy_history FROM app_user, app_platform;
 REVOKE ALL ON tenant_tombstones FROM app_user;
+-- The program fetches tenant keys for whoever may use what they wrap.
+REVOKE ALL ON kms_tenant_keys FROM app_user;
 REVOKE UPDATE, DELETE ON tenant_tombstones FROM app_platform;
 
 -- Evidence is added and read. Partitions have no grants of their own: who reads

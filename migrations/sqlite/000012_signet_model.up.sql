@@ -867,6 +867,85 @@ CREATE UNIQUE INDEX uq_signing_keys_tenant_id_algorithm ON signing_keys (tenant_
     WHERE status = 'active';
 CREATE INDEX idx_signing_keys_tenant_id ON signing_keys (tenant_id);
 
+-- A key ring: how the data keys of one name are made, replaced and ended. Its keys are
+-- the kms_data_keys of the same tenant_id and name; tenant_id is null for a ring of the
+-- platform.
+CREATE TABLE kms_key_rings (
+    id                        TEXT NOT NULL PRIMARY KEY,
+    tenant_id                 TEXT,
+    name                      TEXT NOT NULL,
+    purpose                   TEXT NOT NULL DEFAULT '',
+    algorithm                 TEXT NOT NULL,
+    -- Null: keys are replaced by hand, or when their uses are spent.
+    rotation_interval_seconds INTEGER,
+    -- For how long an active key that is over still encrypts.
+    grace_seconds             INTEGER NOT NULL,
+    -- How many values one key may encrypt.
+    uses_max                  INTEGER NOT NULL,
+    min_decryption_version    INTEGER NOT NULL DEFAULT 1,
+    -- The highest number that a key of the ring ever had.
+    last_version              INTEGER NOT NULL DEFAULT 0,
+    -- When the ring goes; nothing is done with it until then.
+    destroy_at                INTEGER,
+    version                   INTEGER NOT NULL DEFAULT 1,
+    created_at                INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at                INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    CONSTRAINT fk_kms_key_rings_tenant_id FOREIGN KEY (tenant_id)
+        REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_kms_key_rings_algorithm
+        CHECK (algorithm IN ('AES-256-GCM', 'AES-256-CBC', 'ChaCha20-Poly1305', 'SM4-GCM')),
+    CONSTRAINT ck_kms_key_rings_rotation_interval_seconds CHECK (rotation_interval_seconds > 0),
+    CONSTRAINT ck_kms_key_rings_grace_seconds CHECK (grace_seconds >= 0),
+    CONSTRAINT ck_kms_key_rings_uses_max CHECK (uses_max BETWEEN 1 AND 4294967296),
+    CONSTRAINT ck_kms_key_rings_min_decryption_version
+        CHECK (min_decryption_version BETWEEN 1 AND 4294967295),
+    CONSTRAINT ck_kms_key_rings_last_version CHECK (last_version BETWEEN 0 AND 4294967295)
+) STRICT;
+CREATE UNIQUE INDEX uq_kms_key_rings_tenant_id_name ON kms_key_rings (coalesce(tenant_id, ''), name);
+CREATE INDEX idx_kms_key_rings_tenant_id ON kms_key_rings (tenant_id);
+CREATE INDEX idx_kms_key_rings_destroy_at ON kms_key_rings (destroy_at) WHERE destroy_at IS NOT NULL;
+
+-- What a data key went through, beside its row.
+CREATE TABLE kms_key_details (
+    key_id        TEXT NOT NULL PRIMARY KEY,
+    tenant_id     TEXT,
+    -- Uses that nodes have taken, in blocks: at least as many as there were.
+    uses_reserved INTEGER NOT NULL DEFAULT 0,
+    activated_at  INTEGER,
+    revoked_at    INTEGER,
+    revoke_reason TEXT,
+    -- When the revoked key goes.
+    destroy_at    INTEGER,
+    CONSTRAINT fk_kms_key_details_key_id FOREIGN KEY (key_id)
+        REFERENCES kms_data_keys (id) ON DELETE CASCADE,
+    CONSTRAINT ck_kms_key_details_uses_reserved CHECK (uses_reserved >= 0)
+) STRICT;
+CREATE INDEX idx_kms_key_details_tenant_id ON kms_key_details (tenant_id);
+CREATE INDEX idx_kms_key_details_destroy_at ON kms_key_details (destroy_at) WHERE destroy_at IS NOT NULL;
+
+-- Who still holds values under a data key, as they say: it is not destroyed meanwhile.
+CREATE TABLE kms_key_references (
+    key_id     TEXT NOT NULL,
+    holder     TEXT NOT NULL,
+    tenant_id  TEXT,
+    items      INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    PRIMARY KEY (key_id, holder),
+    CONSTRAINT fk_kms_key_references_key_id FOREIGN KEY (key_id)
+        REFERENCES kms_data_keys (id) ON DELETE CASCADE,
+    CONSTRAINT ck_kms_key_references_items CHECK (items > 0)
+) STRICT;
+CREATE INDEX idx_kms_key_references_tenant_id ON kms_key_references (tenant_id);
+
+-- Tenant keys, wrapped by the root key, where no key store outside this database is
+-- configured. tenant_id is `platform` for the platform's: no foreign key.
+CREATE TABLE kms_tenant_keys (
+    tenant_id  TEXT NOT NULL PRIMARY KEY,
+    wrapped    BLOB NOT NULL,
+    created_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000),
+    updated_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+) STRICT;
+
 -- -------------------------------------------------- grants, tokens, consent
 
 -- A token family: all tokens that descend from one authorization.

@@ -94,6 +94,16 @@ actions! {
     AccessEvaluate "access:Evaluate" Tenant "access" "asks for decisions about other principals";
     AccessSearch "access:Search" Tenant "access" "asks who may do what";
     AccessExplain "access:Explain" Tenant "access" "sees the reasons of decisions";
+    KeyRingCreate "kms:create_ring" Tenant "key_ring" "makes key rings";
+    KeyRingRead "kms:read_ring" Tenant "key_ring" "reads and lists key rings, their keys and what state they are in";
+    KeyRingUpdate "kms:update_ring" Tenant "key_ring" "changes how the keys of a ring are replaced";
+    KeyRotate "kms:rotate" Tenant "key_ring" "replaces the active key of a ring";
+    KeyRollback "kms:rollback" Tenant "key_ring" "makes an earlier key of a ring active again";
+    KeyExpire "kms:expire" Tenant "key_ring" "ends the time of keys";
+    KeyRevoke "kms:revoke" Tenant "key_ring" "revokes keys, so that nothing under them can be read";
+    KeyDestroy "kms:destroy" Tenant "key_ring" "schedules that revoked keys and whole rings are destroyed";
+    KeyDeclareReferences "kms:declare_references" Tenant "key_ring" "declares that values are held under a key";
+    KeyMaintain "kms:maintain" Tenant "key_ring" "does at once what is due to keys";
     PlatformCreate "platform:create" Platform "platform" "creates platforms";
     PlatformRead "platform:read" Platform "platform" "reads and lists platforms";
     PlatformUpdate "platform:update" Platform "platform" "renames platforms";
@@ -111,6 +121,9 @@ actions! {
     PlatformPermissionDelete "platform:permission_delete" Platform "permission" "deletes global permissions";
     PlatformGuardrailRead "platform:guardrail_read" Platform "guardrail" "reads the platform's guardrails";
     PlatformGuardrailWrite "platform:guardrail_write" Platform "guardrail" "makes, changes and removes the platform's guardrails";
+    PlatformKeyRead "platform:key_read" Platform "key_ring" "reads the platform's key rings and the state of keys";
+    PlatformKeyWrite "platform:key_write" Platform "key_ring" "makes, changes and ends the platform's key rings and keys";
+    PlatformKeyUse "platform:key_use" Platform "key_ring" "encrypts and decrypts under the platform's keys";
     PlatformAuditRead "platform:audit_read" Platform "audit" "reads the platform's audit log";
     PlatformSystemMonitor "platform:monitor" Platform "system" "reads the state of the system";
 }
@@ -251,8 +264,25 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
     code(
         "tenant:config",
         "Configure the tenant",
-        "Change the tenant's configuration",
-        &[(&[Action::TenantConfig], "this")],
+        "Change the tenant's configuration and its key rings",
+        &[
+            (&[Action::TenantConfig], "this"),
+            (
+                &[
+                    Action::KeyRingCreate,
+                    Action::KeyRingRead,
+                    Action::KeyRingUpdate,
+                    Action::KeyRotate,
+                    Action::KeyRollback,
+                    Action::KeyExpire,
+                    Action::KeyRevoke,
+                    Action::KeyDestroy,
+                    Action::KeyDeclareReferences,
+                    Action::KeyMaintain,
+                ],
+                "key_ring",
+            ),
+        ],
     ),
     code("oauth2:create", "Create clients", "Create OAuth clients", &[(&[Action::ClientCreate], "client")]),
     code("oauth2:read", "Read clients", "Read OAuth clients", &[(&[Action::ClientRead], "client")]),

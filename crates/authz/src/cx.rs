@@ -84,6 +84,11 @@ impl Core {
         self.0.snapshots.version(tenant.as_str())
     }
 
+    /// The same of what belongs to the platform.
+    pub fn platform_version(&self) -> i64 {
+        self.0.snapshots.version("platform")
+    }
+
     /// Who has a turn on this node, among requests with one `Idempotency-Key`.
     pub(crate) fn turns(&self) -> &Turns {
         &self.0.turns
@@ -457,7 +462,7 @@ impl Cx {
     }
 
     /// How this call came.
-    pub(crate) fn circumstances(&self) -> Circumstances<'_> {
+    fn circumstances(&self) -> Circumstances<'_> {
         Circumstances {
             source_ip: self.request.client_address,
             secure_transport: None,

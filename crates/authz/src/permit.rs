@@ -26,7 +26,7 @@ pub enum Purpose {
     TokenExchange,
     /// Looking up what a request names before its caller is known: tenants, clients, sessions, tokens.
     Resolve,
-    /// Making and rotating signing keys, in a tenant.
+    /// Making, rotating and reading keys, in a tenant.
     KeyCare,
     /// Keeping the answer to a request with an `Idempotency-Key`, where the request took place.
     Idempotency,
@@ -79,7 +79,7 @@ impl Purpose {
                 "audit_logs",
             ]),
             Self::Resolve => Some(&[]),
-            Self::KeyCare => Some(&["signing_keys", "key_checks", "audit_logs"]),
+            Self::KeyCare => Some(&["signing_keys", "key_checks", "kms_key_details", "audit_logs"]),
             Self::Idempotency => Some(&["idempotency_keys"]),
             Self::Job(_) | Self::Bootstrap => None,
         }
@@ -171,6 +171,13 @@ impl Tx {
         self.inner.append(row);
     }
 
+    /// Records what was done in a tenant's log, or the platform's, which need not be the permit's: for jobs that
+    /// work on behalf of tenants.
+    pub fn record_in(&mut self, tenant: Option<&TenantId>, event: Event) {
+        let row = self.cx.row(tenant, event);
+        self.inner.append(row);
+    }
+
     /// Adds a job, to be run after the commit.
     pub async fn enqueue(&mut self, permit: &Permit, kind: &str, payload: Value) -> Result<()> {
         let now = self.cx.now();
@@ -200,6 +207,11 @@ impl Tx {
     /// The same for a tenant that need not be the permit's.
     pub fn decisions_of_change(&mut self, tenant: &TenantId, change: Change<'_>) {
         self.inner.bump_policy_version(tenant.as_str(), change.into());
+    }
+
+    /// The same for the platform, whatever the permit is for.
+    pub fn decisions_of_platform_change(&mut self, change: Change<'_>) {
+        self.inner.bump_policy_version("platform", change.into());
     }
 
     /// Judges what must hold of the transaction as a whole. Every commit does so; whoever rolls back on

@@ -23,6 +23,7 @@ pub(crate) fn snapshot() -> Result<Snapshot> {
         Action::PlatformTenantRead,
         Action::PlatformPermissionRead,
         Action::PlatformGuardrailRead,
+        Action::PlatformKeyRead,
         Action::PlatformAuditRead,
         Action::PlatformSystemMonitor,
     ];

@@ -84,6 +84,9 @@ pub enum Error {
     /// The decision point refused or failed.
     #[error(transparent)]
     Authz(#[from] authz::Error),
+    /// A key could not be destroyed.
+    #[error(transparent)]
+    Kms(#[from] kms::Error),
     /// The database.
     #[error("the database failed")]
     Store(#[from] StoreError),
@@ -173,6 +176,7 @@ impl From<Error> for Problem {
             Error::Stale => Self::new(Kind::Stale, "stale", text),
             Error::Refused(problem) => problem,
             Error::Authz(error) => error.into(),
+            Error::Kms(error) => error.into(),
             Error::Store(error) => error.into(),
         }
     }

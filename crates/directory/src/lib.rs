@@ -47,6 +47,7 @@ pub struct Service(Arc<Inner>);
 struct Inner {
     core: Core,
     cursors: CursorKey,
+    kms: Kms,
     public_url: String,
     deletion_hold_seconds: i64,
     tenants: tenants::Cache,
@@ -65,7 +66,7 @@ impl Service {
         let public_url = public_url.trim_end_matches('/').to_owned();
         let tenants = tenants::Cache::new();
         let calls = tenants::Calls::default();
-        Self(Arc::new(Inner { core, cursors, public_url, deletion_hold_seconds, tenants, calls }))
+        Self(Arc::new(Inner { core, cursors, kms, public_url, deletion_hold_seconds, tenants, calls }))
     }
 
     /// The public URL, without a slash at the end.
@@ -91,6 +92,10 @@ impl Service {
     /// The tenant of an id; none if there is no such tenant or it is deleted.
     pub async fn tenant_by_id(&self, id: &TenantId) -> Result<Option<Arc<TenantRef>>> {
         self.0.tenants.by_id(&self.0.core, id).await
+    }
+
+    pub(crate) fn kms(&self) -> &Kms {
+        &self.0.kms
     }
 
     pub(crate) fn cursors(&self) -> &CursorKey {

@@ -20,7 +20,7 @@ impl Service {
 
     /// Removes deleted tenants whose time has come, or goes on with it: a bounded part at a time.
     pub async fn purge_tenants(&self) -> Result<Vec<Swept>> {
-        let report = tenants::purge_due(&self.0.core.system(Place::Platform)).await?;
+        let report = tenants::purge_due(&self.0.core.system(Place::Platform), &self.0.kms).await?;
         Ok(vec![Swept { kind: "tenants_purged", rows: report.rows }])
     }
 }

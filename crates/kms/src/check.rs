@@ -7,6 +7,7 @@ use authz::{Core, Event, Place, Purpose};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base::Secret;
 
+use crate::keystore::{KeyStore, KeyStoreSource};
 use crate::root::{self, Creation, RootKeySource};
 use crate::{Error, Kms, Result};
 
@@ -14,7 +15,7 @@ use crate::{Error, Kms, Result};
 const ROOT_CHECK: &str = "root";
 
 /// Finds the root key and compares it with the stored check value; see [`Kms::open`].
-pub(crate) async fn open(core: &Core, source: RootKeySource) -> Result<Kms> {
+pub(crate) async fn open(core: &Core, source: RootKeySource, keys: KeyStoreSource) -> Result<Kms> {
     let cx = core.system(Place::Platform);
     let permit = cx.purpose(Purpose::Bootstrap);
     let stored = store::find(&mut cx.read(&permit).await?, ROOT_CHECK).await?;
@@ -27,7 +28,7 @@ pub(crate) async fn open(core: &Core, source: RootKeySource) -> Result<Kms> {
         RootKeySource::Unset { .. } if !on_sqlite => return Err(Error::NotGiven),
         RootKeySource::Unset { default } => root::load(&default, creation, random)?,
     };
-    let kms = Kms::from_root(root.expose());
+    let kms = Kms::with_store(root.expose(), KeyStore::open(keys).await?);
     let own = kms.expand(&["check", ROOT_CHECK]);
     if let Some(stored) = stored {
         return if equal(own.expose(), &stored) { Ok(kms) } else { Err(Error::WrongRoot) };

@@ -4,6 +4,9 @@
 //! outside the data directory. Every other key follows from it by HKDF-SHA-256 (RFC 5869) under a label of
 //! its own. A check value of the root is stored in `key_checks`: a node with another root does not start.
 //!
+//! Key rings ([`rings`]) hold data keys that do not follow from the root: random ones, each wrapped by the key of
+//! its tenant, which the root wraps and which rests outside the database ([`keystore`]).
+//!
 //! # Sealed format
 //!
 //! | bytes | meaning |
@@ -22,15 +25,20 @@
 //!
 //! Never: tokens, users; reading the environment.
 //!
-//! Reading order: [`Kms`], [`root`], [`sealed`]; [`algorithm`], [`cipher`], [`envelope`].
+//! Reading order: [`Kms`], [`root`], [`sealed`]; [`algorithm`], [`cipher`], [`envelope`]; [`keystore`], [`rings`],
+//! [`live`].
 
 pub mod algorithm;
 mod check;
 pub mod cipher;
 pub mod envelope;
 mod error;
+pub mod keystore;
+pub mod live;
+pub mod rings;
 pub mod root;
 pub mod sealed;
+mod wrap;
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -38,9 +46,14 @@ use std::sync::{Arc, RwLock};
 use authz::Core;
 use aws_lc_rs::hmac;
 use base::Secret;
+use keystore::KeyStore;
+use live::Live;
+use utoipa_axum::router::OpenApiRouter;
 
 pub use algorithm::Algorithm;
 pub use error::{Error, Result};
+pub use keystore::{KeyDirectory, KeyStoreSource};
+pub use rings::{KeyVersion, NewRing, Ring, RingChange};
 pub use root::{KeyFile, RootKeySource};
 
 /// The salt that separates our keys from other uses of the same root.
@@ -55,23 +68,40 @@ struct Keys {
     extracted: hmac::Key,
     /// Keys of digests by purpose. Purposes are `&'static str`, so their number is bounded by the code.
     digests: RwLock<HashMap<&'static str, hmac::Key>>,
+    key_store: KeyStore,
+    live: Live,
 }
 
 impl Kms {
-    /// Finds the root key and holds it against the stored check value, which the first start stores.
+    /// Finds the root key and holds it against the stored check value, which the first start stores. Tenant keys are
+    /// kept in the main database itself: see [`Kms::open_with`].
     ///
     /// Fails with [`Error::NotGiven`] on PostgreSQL without a key, with [`Error::FileRefused`] and
     /// [`Error::FileMissing`] for a file, with [`Error::Malformed`] for what is no key, and with
     /// [`Error::WrongRoot`] if the data was sealed under another root.
     pub async fn open(core: &Core, source: RootKeySource) -> Result<Self> {
-        check::open(core, source).await
+        Self::open_with(core, source, KeyStoreSource::SameDatabase).await
+    }
+
+    /// Does as [`Kms::open`], with tenant keys kept there.
+    ///
+    /// Fails like [`Kms::open`], with [`Error::FileRefused`] for a directory that is not safe to use, and with
+    /// [`Error::Store`] for a database.
+    pub async fn open_with(core: &Core, source: RootKeySource, keys: KeyStoreSource) -> Result<Self> {
+        check::open(core, source, keys).await
     }
 
     /// Begins with these 32 bytes.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn from_root(root: &[u8; 32]) -> Self {
+        Self::with_store(root, KeyStore::SameDatabase)
+    }
+
+    /// Begins with these 32 bytes, and tenant keys kept there.
+    pub(crate) fn with_store(root: &[u8; 32], key_store: KeyStore) -> Self {
         let salt = hmac::Key::new(hmac::HMAC_SHA256, EXTRACT_SALT);
         let extracted = extract(&salt, root);
-        Self(Arc::new(Keys { extracted, digests: RwLock::new(HashMap::new()) }))
+        Self(Arc::new(Keys { extracted, digests: RwLock::new(HashMap::new()), key_store, live: Live::new() }))
     }
 
     /// Seals bytes for one place: the ring says what kind of secret it is, the identity names the row
@@ -151,6 +181,16 @@ pub(crate) fn join(parts: &[&str]) -> Vec<u8> {
         bytes.extend(part.as_bytes());
     }
     bytes
+}
+
+/// The operations inside one tenant, to be nested under `/t/{tenant}`.
+pub fn tenant_routes(kms: Kms) -> OpenApiRouter {
+    rings::http::routes().with_state(kms)
+}
+
+/// The operations of the platform.
+pub fn platform_routes(kms: Kms) -> OpenApiRouter {
+    rings::http::on_platform(rings::http::routes()).with_state(kms)
 }
 
 /// Checks that a text is a root key, without using it: for refusing a configuration before anything is

@@ -94,7 +94,7 @@ pub(crate) fn load(file: &KeyFile, creation: Creation, random: &dyn Random) -> R
 }
 
 /// Refuses a key file inside the data directory, also by way of symbolic links.
-fn check_place(file: &KeyFile) -> Result<()> {
+pub(crate) fn check_place(file: &KeyFile) -> Result<()> {
     let Some(data) = file.data_directory.as_deref().and_then(resolve) else { return Ok(()) };
     if resolve(&file.path).is_some_and(|path| path.starts_with(&data)) {
         return Err(Error::FileRefused {
@@ -156,7 +156,7 @@ fn read(path: &Path) -> Result<Option<Secret<[u8; 32]>>> {
 }
 
 /// Opens the file's directory and checks it; none if it does not exist.
-fn open_directory(path: &Path) -> Result<Option<OwnedFd>> {
+pub(crate) fn open_directory(path: &Path) -> Result<Option<OwnedFd>> {
     let directory = directory_of(path);
     let failed =
         |source: Errno| Error::File { path: directory.to_owned(), verb: "read", source: source.into() };

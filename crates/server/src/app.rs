@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base::{Clock, OsRandom, Random, SystemClock};
-use kms::{KeyFile, Kms, RootKeySource};
+use kms::{KeyDirectory, KeyFile, KeyStoreSource, Kms, RootKeySource};
 use store::{Store, StoreError, StoreOptions};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use web::{Hosts, Path, RequestLayer, TrustedProxies};
 
 use crate::access_log::{self, AccessLog};
-use crate::config::{Config, RootKey};
+use crate::config::{Config, RootKey, TenantKeys};
 use crate::{context, docs, idempotency};
 
 /// Everything that can stop the server from starting, in words for whoever starts it.
@@ -128,16 +128,23 @@ fn fill_random(buffer: &mut [u8]) {
 }
 
 async fn wire(config: &Config, core: Core) -> Result<Services, StartError> {
-    let file = |path: &std::path::Path| KeyFile {
-        path: path.to_path_buf(),
-        data_directory: (!config.is_postgres()).then(|| config.data_directory.clone()),
-    };
+    let data_directory = (!config.is_postgres()).then(|| config.data_directory.clone());
+    let file =
+        |path: &std::path::Path| KeyFile { path: path.to_path_buf(), data_directory: data_directory.clone() };
     let source = match &config.root_key {
         RootKey::Environment(key) => RootKeySource::Text(key.clone()),
         RootKey::NamedFile(path) => RootKeySource::File(file(path)),
         RootKey::DefaultFile(path) => RootKeySource::Unset { default: file(path) },
     };
-    let kms = Kms::open(&core, source).await.map_err(|e| start_error("root key", e))?;
+    let keys = match &config.tenant_keys {
+        TenantKeys::Directory(path) => KeyStoreSource::Directory(KeyDirectory {
+            path: path.clone(),
+            data_directory: data_directory.clone(),
+        }),
+        TenantKeys::Database(url) => KeyStoreSource::Database(url.clone()),
+        TenantKeys::SameDatabase => KeyStoreSource::SameDatabase,
+    };
+    let kms = Kms::open_with(&core, source, keys).await.map_err(|e| start_error("keys", e))?;
     let origin = config.public_origin();
     let hold = config.deletion_hold_seconds;
     let directory = directory::Service::with_deletion_hold(core.clone(), kms.clone(), origin.clone(), hold);
@@ -193,12 +200,14 @@ pub fn routes(services: &Services) -> (Router, Document) {
         .merge(audit::tenant_routes(audit_service(services)))
         .merge(authn::tenant_routes(services.authn.clone()))
         .merge(oidc::tenant_routes(services.oidc.clone()))
+        .merge(kms::tenant_routes(services.kms.clone()))
         .merge(manifest::tenant_routes(services.manifest.clone()));
     let platform = OpenApiRouter::new()
         .merge(directory::platform_routes(services.directory.clone()))
         .merge(authn::platform_routes(services.authn.clone()))
         .merge(authz::platform_routes(authz_service(services)))
         .merge(audit::platform_routes(audit_service(services)))
+        .merge(kms::platform_routes(services.kms.clone()))
         .merge(manifest::platform_routes(services.manifest.clone()));
     let (router, mut document) = OpenApiRouter::with_openapi(Base::openapi())
         .nest("/t/{tenant}", tenant)

@@ -29,6 +29,7 @@ const VARIABLES: &[&str] = &[
     "SIGNET_DATABASE_CONNECTIONS",
     "SIGNET_ROOT_KEY",
     "SIGNET_ROOT_KEY_FILE",
+    "SIGNET_KEY_STORE",
     "SIGNET_TRUSTED_PROXIES",
     "SIGNET_HOSTS",
     "SIGNET_METRICS_LISTEN",
@@ -64,6 +65,7 @@ struct File {
     database_connections: Option<u32>,
     database_allow_superuser: Option<bool>,
     root_key_file: Option<PathBuf>,
+    key_store: Option<String>,
     trusted_proxies: Option<Vec<String>>,
     hosts: Option<Vec<String>>,
     metrics: MetricsFile,
@@ -120,6 +122,17 @@ pub enum RootKey {
     DefaultFile(PathBuf),
 }
 
+/// Where tenant keys are kept.
+#[derive(Debug, Clone)]
+pub enum TenantKeys {
+    /// A directory of files.
+    Directory(PathBuf),
+    /// A database of PostgreSQL of its own.
+    Database(Secret<String>),
+    /// The main database: a purge of a tenant then does not reach its backups.
+    SameDatabase,
+}
+
 /// The configuration as the server uses it.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -139,6 +152,8 @@ pub struct Config {
     pub database_allow_superuser: bool,
     /// The root key.
     pub root_key: RootKey,
+    /// Where tenant keys are kept.
+    pub tenant_keys: TenantKeys,
     /// Proxies whose `X-Forwarded-…` headers count.
     pub trusted_proxies: Vec<String>,
     /// Hosts served besides the public URL's.
@@ -221,6 +236,8 @@ impl Config {
             (None, Some(path)) => RootKey::NamedFile(path),
             (None, None) => RootKey::DefaultFile(default_key_file(&data_directory)),
         };
+        let key_store = text("SIGNET_KEY_STORE").or(file.key_store);
+        let tenant_keys = tenant_keys(key_store, &data_directory, &database_url)?;
         let metrics_enabled = file.metrics.enabled.unwrap_or(true);
         let metrics_off = env.get("SIGNET_METRICS_LISTEN").is_some_and(|v| v == "off");
         let metrics = match metrics_off {
@@ -253,6 +270,7 @@ impl Config {
                 .or(file.database_allow_superuser)
                 .unwrap_or(false),
             root_key,
+            tenant_keys,
             trusted_proxies,
             hosts,
             metrics: (metrics_enabled && !metrics_off).then_some(metrics),
@@ -297,21 +315,23 @@ impl Config {
 
     /// The configuration in words, without secrets: what `signet config check` prints.
     pub fn describe(&self) -> String {
-        let database = match Url::parse(&self.database_url) {
-            Ok(mut url) if self.is_postgres() => {
-                let hidden = url.set_password(None).is_ok();
-                if hidden { url.to_string() } else { "postgres://…".to_owned() }
-            }
-            _ => self.database_url.clone(),
-        };
+        let database =
+            if self.is_postgres() { without_password(&self.database_url) } else { self.database_url.clone() };
         let key = match &self.root_key {
             RootKey::Environment(_) => "SIGNET_ROOT_KEY".to_owned(),
             RootKey::NamedFile(path) | RootKey::DefaultFile(path) => path.display().to_string(),
         };
+        let tenant_keys = match &self.tenant_keys {
+            TenantKeys::Directory(path) => path.display().to_string(),
+            TenantKeys::Database(url) => without_password(url.expose()),
+            TenantKeys::SameDatabase => {
+                "the main database: purging a tenant does not reach backups; see `key_store`".to_owned()
+            }
+        };
         let metrics = self.metrics.map_or_else(|| "off".to_owned(), |a| format!("http://{a}/metrics"));
         format!(
             "public_url        {}\nlisten            {}\ndatabase          {database}\nroot key          {key}\n\
-             metrics           {metrics}\ntrusted proxies   {}\nother hosts       {}\nlog level         {}\n\
+             tenant keys       {tenant_keys}\nmetrics           {metrics}\ntrusted proxies   {}\nother hosts       {}\nlog level         {}\n\
              docs public       {}\n",
             self.public_origin(),
             self.listen,
@@ -323,8 +343,50 @@ impl Config {
     }
 }
 
+/// An address of PostgreSQL without what is secret in it.
+fn without_password(address: &str) -> String {
+    let hidden = Url::parse(address).ok().and_then(|mut url| url.set_password(None).ok().map(|()| url));
+    hidden.map_or_else(|| "postgres://…".to_owned(), |url| url.to_string())
+}
+
 fn or_none(list: &[String]) -> String {
     if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+}
+
+/// Where tenant keys are kept: on SQLite beside the data directory, and on PostgreSQL, where several nodes need the
+/// same, in the main database unless another place is named. Never beside a root key file that was named: its place may
+/// be one that cannot be written, or that is gone after a restart.
+fn tenant_keys(
+    given: Option<String>,
+    data_directory: &Path,
+    database_url: &str,
+) -> Result<TenantKeys, ConfigError> {
+    let Some(given) = given else {
+        if database_url.starts_with("postgres") {
+            return Ok(TenantKeys::SameDatabase);
+        }
+        return Ok(TenantKeys::Directory(default_key_file(data_directory).with_file_name("tenants")));
+    };
+    if given == "same_database" {
+        return Ok(TenantKeys::SameDatabase);
+    }
+    if !given.starts_with("postgres://") && !given.starts_with("postgresql://") {
+        if given.contains("://") {
+            // It may hold a password, and is therefore not shown.
+            return Err(ConfigError(
+                "key_store: expected a directory, an address that begins with `postgres://`, or `same_database`"
+                    .to_owned(),
+            ));
+        }
+        return Ok(TenantKeys::Directory(PathBuf::from(given)));
+    }
+    if given == database_url {
+        return Err(ConfigError(
+            "key_store: it is the address of `database_url`; name another database, or say `same_database`"
+                .to_owned(),
+        ));
+    }
+    Ok(TenantKeys::Database(Secret::new(given)))
 }
 
 /// The key lives beside the data directory, never inside it: a copy of the data is not a copy of the key.
@@ -505,6 +567,26 @@ mod tests {
         assert_eq!(config.public_origin(), "http://localhost:8080");
         assert_eq!(config.database_url, "sqlite:data/signet.db");
         assert!(matches!(config.root_key, RootKey::DefaultFile(p) if p == Path::new("data.keys/root.key")));
+        assert!(
+            matches!(config.tenant_keys, TenantKeys::Directory(p) if p == Path::new("data.keys/tenants"))
+        );
+    }
+
+    #[test]
+    fn tenant_keys_are_kept_where_it_is_said_and_otherwise_beside_the_data() {
+        const POSTGRES: (&str, &str) = ("SIGNET_DATABASE_URL", "postgres://u@db/s");
+        let of = |toml: &str, env: &[(&str, &str)]| load(toml, env).unwrap().tenant_keys;
+
+        let beside = of("data_directory = '/srv/data'\nroot_key_file = '/run/secrets/root.key'", &[]);
+        assert!(matches!(beside, TenantKeys::Directory(p) if p == Path::new("/srv/data.keys/tenants")));
+        let given = of("key_store = '/srv/keys'", &[]);
+        assert!(matches!(given, TenantKeys::Directory(p) if p == Path::new("/srv/keys")));
+        assert!(matches!(of("", &[POSTGRES]), TenantKeys::SameDatabase));
+        let other = ("SIGNET_KEY_STORE", "postgres://k:hunter2@keys/k");
+        assert!(matches!(of("", &[POSTGRES, other]), TenantKeys::Database(_)));
+        let shown = load("", &[POSTGRES, other]).unwrap().describe();
+        assert!(shown.contains("postgres://k@keys/k") && !shown.contains("hunter2"), "{shown}");
+        assert!(load("", &[POSTGRES]).unwrap().describe().contains("does not reach backups"));
     }
 
     #[test]
@@ -537,6 +619,12 @@ mod tests {
             ("", &[("SIGNET_TRUSTED_PROXIES", "everyone")], "trusted_proxies: "),
             ("database_url = 'mysql://u:hunter2@db/s'", &[], "database_url: expected an address that begins"),
             ("hosts = ['https://id.example.com/']", &[], "hosts: "),
+            ("key_store = 'mysql://u:hunter2@db/s'", &[], "key_store: expected a directory, an address"),
+            (
+                "database_url = 'postgres://u@db/s'",
+                &[("SIGNET_KEY_STORE", "postgres://u@db/s")],
+                "key_store: it is the address of `database_url`",
+            ),
             ("root_key_file = 'k'", &[("SIGNET_ROOT_KEY", "x")], "both given"),
             ("", &[("SIGNET_ROOT_KEY", "too short")], "SIGNET_ROOT_KEY is no root key: found"),
         ];

@@ -67,6 +67,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |services| Box::pin(async move { Ok(services.directory.purge_tenants().await?) }),
     },
     Job {
+        name: "keys",
+        every: MINUTE,
+        run: |services| Box::pin(async move { Ok(services.kms.maintain(&services.core).await?) }),
+    },
+    Job {
         name: "password_history",
         every: DAY,
         run: |services| Box::pin(async move { Ok(services.authn.sweep_history().await?) }),

@@ -44,6 +44,10 @@ pub(crate) fn install() -> Result<PrometheusHandle, String> {
         metrics::Unit::Milliseconds,
         "how long a maintenance job last took, by job"
     );
+    metrics::describe_counter!(
+        "kms_keys_overdue_total",
+        "data keys that encrypt although their time is over, because they were not replaced"
+    );
     metrics::describe_counter!("decisions_stale_total", "decisions made while the database did not answer");
     metrics::describe_gauge!(
         CONFIRMED_AGE,

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::access_log::AccessLog;
 use crate::app::{self, Services, StartError};
 use crate::bootstrap::{self, Notices};
-use crate::config::Config;
+use crate::config::{Config, TenantKeys};
 use crate::{maintenance, metrics};
 
 /// How often a node looks for what others changed.
@@ -52,6 +52,12 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
     let (stop, stopped) = watch::channel(false);
     let refresher = tokio::spawn(refresh(services.clone(), config.stale_seconds, stopped.clone()));
     let maintainer = tokio::spawn(maintenance::work(services.clone(), stopped.clone()));
+    if matches!(config.tenant_keys, TenantKeys::SameDatabase) && config.is_postgres() {
+        tracing::warn!(
+            "tenant keys are kept in the main database: purging a tenant does not reach what of it is in backups; \
+             `key_store` (SIGNET_KEY_STORE) names a directory or a database of their own"
+        );
+    }
     announce(&config, &services, &notices, begun);
     give_back_memory();
     if guard_later {
@@ -79,6 +85,7 @@ pub async fn serve(config: Config, begun: Instant) -> Result<(), StartError> {
     let closing = async {
         services.core.flush_audit().await;
         maintenance::note_calls(&services).await;
+        services.kms.close();
         services.core.store().close().await;
     };
     if tokio::time::timeout(CLOSE_MAX, closing).await.is_err() {

@@ -111,6 +111,10 @@ fn classify(refusal: &dyn sqlx::error::DatabaseError) -> Option<StoreError> {
 /// `uq_users_tenant_id_username_key`.
 fn index_of(message: &str) -> String {
     let columns = message.rsplit_once("failed: ").map_or(message, |(_, columns)| columns);
+    // An index over an expression is named itself.
+    if let Some(name) = columns.strip_prefix("index '").and_then(|rest| rest.strip_suffix('\'')) {
+        return name.to_owned();
+    }
     let mut name = String::from("uq");
     for (position, column) in columns.split(", ").enumerate() {
         let (table, column) = column.split_once('.').unwrap_or(("", column));
@@ -162,5 +166,12 @@ mod tests {
         let message = "UNIQUE constraint failed: users.tenant_id, users.username_key";
 
         assert_eq!(super::index_of(message), "uq_users_tenant_id_username_key");
+    }
+
+    #[test]
+    fn an_index_over_an_expression_is_named_by_sqlite_itself() {
+        let message = "UNIQUE constraint failed: index 'uq_kms_key_rings_tenant_id_name'";
+
+        assert_eq!(super::index_of(message), "uq_kms_key_rings_tenant_id_name");
     }
 }

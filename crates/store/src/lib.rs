@@ -13,6 +13,7 @@
 pub mod audit;
 pub mod changes;
 mod error;
+mod keys;
 pub mod list;
 pub mod lock;
 pub mod look;
@@ -33,6 +34,7 @@ pub mod verify;
 pub use audit::{AuditRow, Outcome};
 pub use changes::{Change, Changed};
 pub use error::{Result, StoreError};
+pub use keys::KeyDatabase;
 pub use list::{ListColumn, ScalarKind, Scan, Scanned};
 pub use look::Look;
 pub use notices::Notice;

@@ -9,6 +9,7 @@ pub(crate) mod http;
 use authz::{Action, Cx, Event, Permit, Target, Tx};
 use base::Timestamp;
 use base::id::TenantId;
+use kms::Kms;
 use serde_json::json;
 use web::IfMatch;
 
@@ -159,7 +160,7 @@ pub async fn lift_hold(cx: &Cx, id: &TenantId, if_match: &IfMatch) -> Result<Ten
 ///
 /// Fails with [`Error::Invalid`] (code), [`Error::IllegalTenantStatusChange`] where it is not deleted,
 /// [`Error::KeptUntil`] and [`Error::Held`].
-pub async fn purge_tenant(cx: &Cx, id: &TenantId, code: &str) -> Result<PurgeReport> {
+pub async fn purge_tenant(cx: &Cx, keys: &Kms, id: &TenantId, code: &str) -> Result<PurgeReport> {
     let permit = cx.authorize(Action::PlatformTenantPurge, &Target::member(id)).await?;
 
     let mut tx = cx.write(&permit).await?;
@@ -170,5 +171,5 @@ pub async fn purge_tenant(cx: &Cx, id: &TenantId, code: &str) -> Result<PurgeRep
     }
     purge::begin_in(cx, &mut tx, &permit, &found).await?;
     tx.commit().await?;
-    purge::go_on(cx, &permit, id).await
+    purge::go_on(cx, keys, &permit, id).await
 }

@@ -17,6 +17,7 @@ mod store;
 use authz::{Cx, Event, Permit, Purpose, Target, Tx};
 use base::Timestamp;
 use base::id::TenantId;
+use kms::Kms;
 use serde_json::json;
 
 use super::{Deletion, Tenant, bump, find_any, illegal};
@@ -48,12 +49,12 @@ pub struct PurgeReport {
 /// purge was interrupted at. Does a bounded part of it; the caller comes back while it is unfinished.
 ///
 /// `cx` is the system's, on the platform.
-pub async fn purge_due(cx: &Cx) -> Result<PurgeReport> {
-    purge_due_within(cx, RUN_BATCHES_MAX).await
+pub async fn purge_due(cx: &Cx, keys: &Kms) -> Result<PurgeReport> {
+    purge_due_within(cx, keys, RUN_BATCHES_MAX).await
 }
 
 /// Like [`purge_due`], in at most so many transactions.
-pub async fn purge_due_within(cx: &Cx, batches_max: u32) -> Result<PurgeReport> {
+pub async fn purge_due_within(cx: &Cx, keys: &Kms, batches_max: u32) -> Result<PurgeReport> {
     let permit = cx.purpose(Purpose::Job("tenants.purge"));
     let mut rx = cx.read(&permit).await?;
     let due = store::due(&mut rx, cx.now(), RUN_TENANTS_MAX).await?;
@@ -73,7 +74,7 @@ pub async fn purge_due_within(cx: &Cx, batches_max: u32) -> Result<PurgeReport> 
         } else {
             drop(tx);
         }
-        if !remove(cx, &permit, &id, &mut left, &mut report).await? {
+        if !remove(cx, keys, &permit, &id, &mut left, &mut report).await? {
             report.unfinished = true;
             break;
         }
@@ -82,10 +83,10 @@ pub async fn purge_due_within(cx: &Cx, batches_max: u32) -> Result<PurgeReport> 
 }
 
 /// Goes on with one marked tenant, within one request.
-pub(super) async fn go_on(cx: &Cx, permit: &Permit, id: &TenantId) -> Result<PurgeReport> {
+pub(super) async fn go_on(cx: &Cx, keys: &Kms, permit: &Permit, id: &TenantId) -> Result<PurgeReport> {
     let mut report = PurgeReport::default();
     let mut left = REQUEST_BATCHES_MAX;
-    report.unfinished = !remove(cx, permit, id, &mut left, &mut report).await?;
+    report.unfinished = !remove(cx, keys, permit, id, &mut left, &mut report).await?;
     Ok(report)
 }
 
@@ -125,6 +126,7 @@ pub(super) async fn begin_in(cx: &Cx, tx: &mut Tx, permit: &Permit, found: &Tena
 /// Removes a marked tenant's rows while there are transactions left; says whether it is gone.
 async fn remove(
     cx: &Cx,
+    keys: &Kms,
     permit: &Permit,
     id: &TenantId,
     left: &mut u32,
@@ -139,11 +141,17 @@ async fn remove(
             tx.commit_housekeeping().await?;
             continue;
         }
+        // What of the tenant is left in backups is opened by nobody any more. The key rests elsewhere, so this comes
+        // before the last transaction: who is interrupted in between finds the tenant marked, and does it again.
+        tx.commit_housekeeping().await?;
+        keys.destroy_tenant_key(cx.core(), id).await?;
+        let mut tx = cx.write(permit).await?;
         // INVARIANT: nothing but the tenant itself is left, and nobody adds to it: it has been deleted for
         // at least a day. Where another node was faster there is nothing to bury.
         let Some(code) = store::bury(&mut tx, id, cx.now()).await? else { return Ok(true) };
         let name = Target::member(id).name(None);
-        tx.record(permit, Event::done("tenant.purged", name).details(json!({ "code": code })));
+        let details = json!({ "code": code, "key_store": keys.key_store_kind() });
+        tx.record(permit, Event::done("tenant.purged", name).details(details));
         bump(&mut tx, id);
         tx.commit().await?;
         report.purged.push(id.clone());

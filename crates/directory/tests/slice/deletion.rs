@@ -26,7 +26,7 @@ async fn delete(world: &World) {
 }
 
 async fn purge_as_the_worker(world: &World) -> purge::PurgeReport {
-    purge_due(&world.core.system(Place::Platform)).await.unwrap()
+    purge_due(&world.core.system(Place::Platform), &kms::testing_kms()).await.unwrap()
 }
 
 #[tokio::test]
@@ -270,6 +270,17 @@ const SQLITE_ROWS: &[(&str, &str)] = &[
         "INSERT INTO kms_data_keys (id, tenant_id, version, encrypted_key, key_hash) \
          VALUES ('kd1', $1, 1, x'00', 'h')",
     ),
+    ("kms_key_details", "INSERT INTO kms_key_details (key_id, tenant_id) VALUES ('kd1', $1)"),
+    (
+        "kms_key_references",
+        "INSERT INTO kms_key_references (key_id, holder, tenant_id, items) VALUES ('kd1', 'h', $1, 1)",
+    ),
+    (
+        "kms_key_rings",
+        "INSERT INTO kms_key_rings (id, tenant_id, name, algorithm, grace_seconds, uses_max) \
+         VALUES ('kr1', $1, 'r', 'AES-256-GCM', 0, 1)",
+    ),
+    ("kms_tenant_keys", "INSERT INTO kms_tenant_keys (tenant_id, wrapped) VALUES ($1, x'00')"),
 ];
 const POSTGRES_ROWS: &[(&str, &str)] = &[
     (
@@ -282,6 +293,17 @@ const POSTGRES_ROWS: &[(&str, &str)] = &[
         "INSERT INTO kms_data_keys (id, tenant_id, version, encrypted_key, key_hash) \
          VALUES ('kd1', $1, 1, '\\x00', 'h')",
     ),
+    ("kms_key_details", "INSERT INTO kms_key_details (key_id, tenant_id) VALUES ('kd1', $1)"),
+    (
+        "kms_key_references",
+        "INSERT INTO kms_key_references (key_id, holder, tenant_id, items) VALUES ('kd1', 'h', $1, 1)",
+    ),
+    (
+        "kms_key_rings",
+        "INSERT INTO kms_key_rings (id, tenant_id, name, algorithm, grace_seconds, uses_max) \
+         VALUES ('kr1', $1, 'r', 'AES-256-GCM', 0, 1)",
+    ),
+    ("kms_tenant_keys", "INSERT INTO kms_tenant_keys (tenant_id, wrapped) VALUES ($1, '\\x00')"),
 ];
 
 fn leaked(text: String) -> &'static str {
@@ -393,7 +415,9 @@ async fn a_purge_that_was_killed_between_batches_is_finished_by_another_node() {
         delete(&world).await;
         world.clock.advance_seconds(30 * DAY);
 
-        let first = purge::purge_due_within(&world.core.system(Place::Platform), 1).await.unwrap();
+        let first = purge::purge_due_within(&world.core.system(Place::Platform), &kms::testing_kms(), 1)
+            .await
+            .unwrap();
         assert!(first.unfinished && first.purged.is_empty(), "{first:?}");
         let left: i64 =
             world.one(Sql::new("SELECT COUNT(*) FROM users WHERE tenant_id = $1").bind(&world.acme.id)).await;
@@ -411,7 +435,7 @@ async fn a_purge_that_was_killed_between_batches_is_finished_by_another_node() {
         let store = store::Store::open(&store::StoreOptions::new(&world.db.url)).await.unwrap();
         let random = std::sync::Arc::new(base::SeededRandom::new(5));
         let core = Core::new(store.clone(), world.clock.clone(), random).unwrap();
-        let report = purge_due(&core.system(Place::Platform)).await.unwrap();
+        let report = purge_due(&core.system(Place::Platform), &kms::testing_kms()).await.unwrap();
 
         assert_eq!(report.purged, std::slice::from_ref(&world.acme.id), "{:?}", world.backend());
         let people = Sql::new("SELECT COUNT(*) FROM users WHERE tenant_id = $1").bind(&world.acme.id);
@@ -432,7 +456,7 @@ async fn a_purge_that_fails_in_the_middle_of_a_batch_leaves_the_batch_whole() {
     let trigger = "CREATE TRIGGER stop BEFORE DELETE ON policies BEGIN SELECT RAISE(ABORT, 'stop'); END";
     world.execute(Sql::new(trigger)).await;
 
-    purge_due(&world.core.system(Place::Platform)).await.unwrap_err();
+    purge_due(&world.core.system(Place::Platform), &kms::testing_kms()).await.unwrap_err();
     let people = Sql::new("SELECT COUNT(*) FROM users WHERE tenant_id = $1").bind(&world.acme.id);
     assert_eq!(world.one::<i64>(people).await, 4, "what was removed before it is there again");
     world.execute(Sql::new("DROP TRIGGER stop")).await;

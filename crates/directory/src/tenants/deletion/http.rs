@@ -93,10 +93,11 @@ async fn lift(cx: Cx, Path(path): Path<TenantPath>, if_match: IfMatch) -> Tagged
     params(TenantPath), request_body = NewPurge,
     responses((status = 200, description = "Gone, or going", body = PurgeAnswer), WriteProblems))]
 async fn purge(
+    State(service): State<Service>,
     cx: Cx,
     Path(path): Path<TenantPath>,
     Json(body): Json<NewPurge>,
 ) -> Result<Json<PurgeAnswer>, Failure> {
-    let report = super::purge_tenant(&cx, &path.tenant_id, &body.code).await?;
+    let report = super::purge_tenant(&cx, service.kms(), &path.tenant_id, &body.code).await?;
     Ok(Json(PurgeAnswer { finished: !report.unfinished, rows: report.rows }))
 }

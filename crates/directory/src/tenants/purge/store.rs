@@ -82,7 +82,11 @@ static STEPS: &[Step] = steps! {
     "resources" by "id";
     "roles" by "id";
     "signing_keys" by "id";
+    "kms_key_references" by "key_id, holder";
+    "kms_key_details" by "key_id";
     "kms_data_keys" by "id";
+    "kms_key_rings" by "id";
+    "kms_tenant_keys" by "tenant_id";
     "throttles" by "key";
     "idempotency_keys" by "tenant_id, principal_id, route, key";
     "outbox" by "id";

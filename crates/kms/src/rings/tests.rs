@@ -1,0 +1,6 @@
+//! Verbs about key rings, on real databases.
+
+mod lives;
+mod secrets;
+mod steps;
+mod world;
