@@ -12,8 +12,7 @@ use crate::escalation::{check_not_own_boundary, is_exempt};
 use crate::snapshot::layers::load_policies;
 use crate::snapshot::{Asked, LazyRx};
 use crate::{
-    Action, Change, Circumstances, Cx, Error, Permit, Place, Result, Target, Tx, boundaries, direct,
-    guardrails, policies,
+    Action, Change, Cx, Error, Permit, Place, Result, Target, Tx, boundaries, direct, guardrails, policies,
 };
 
 /// Where a policy is in use beside roles.
@@ -160,16 +159,10 @@ async fn locks_out(cx: &Cx, tenant: &TenantId, guardrail: Vec<Policy>, id: &Poli
     let known = snapshots.principal(&mut lazy, &policies, tenant, &principal).await?;
     let Some(known) = known else { return Ok(false) };
     let name = Target::member(id).name(Some(tenant.as_str()));
-    let circumstances = Circumstances {
-        source_ip: cx.request().client_address,
-        secure_transport: None,
-        user_agent: cx.request().user_agent.as_deref(),
-        context: &[],
-    };
     let asked = Asked {
         action: Action::PolicyAttachGuardrail.name(),
         resource: name.as_str(),
-        circumstances: &circumstances,
+        circumstances: &cx.circumstances(),
         now: cx.now(),
         tags: None,
     };

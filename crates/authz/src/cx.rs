@@ -462,7 +462,7 @@ impl Cx {
     }
 
     /// How this call came.
-    fn circumstances(&self) -> Circumstances<'_> {
+    pub(crate) fn circumstances(&self) -> Circumstances<'_> {
         Circumstances {
             source_ip: self.request.client_address,
             secure_transport: None,

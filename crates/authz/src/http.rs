@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base::id::{ClientId, UserId};
 use base::query::{Comparison, Filter, Scalar};
 use base::text::name_key;
 use base::{Kind, Problem, Timestamp};
@@ -40,6 +41,24 @@ impl Search {
     pub(crate) fn folded(&self) -> Result<Option<String>, Problem> {
         Ok(self.exact()?.map(name_key).filter(|q| !q.is_empty()))
     }
+}
+
+/// A person in a path.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct UserPath {
+    /// The person's id.
+    #[param(value_type = String)]
+    pub(crate) user_id: UserId,
+}
+
+/// A client in a path.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ClientPath {
+    /// The client's id.
+    #[param(value_type = String)]
+    pub(crate) id: ClientId,
 }
 
 /// A list that cannot be searched, only filtered.

@@ -238,37 +238,27 @@ fn is_plain_action(text: &str) -> bool {
     valid == HIGH_BITS && empty_part == 0 && colons != 0 && !text.ends_with(':')
 }
 
-/// Bytes that are looked at together; the compiler makes one instruction of each operation on them.
-const LANES: usize = 16;
-
-/// Tells quickly whether a text is a resource name of printable ASCII without `\\`, `%` and dots that breaks no
-/// rule. `false` says nothing, as with [`is_plain_action`].
+/// Tells in one pass whether a text is a resource name of printable ASCII without `\\`, `%` and segments that begin with
+/// a dot that breaks no rule. `false` says nothing, as with [`is_plain_action`].
 fn is_plain_resource(text: &str) -> bool {
-    if text.is_empty() || text.starts_with('/') || text.ends_with('/') {
-        return false;
-    }
-    let is_odd = |byte: u8| !(b' '..=b'~').contains(&byte) | matches!(byte, b'.' | b'%' | b'\\');
-    let is_empty = |before: u8, byte: u8| (byte == b'/') & matches!(before, b'/' | b':');
     let bytes = text.as_bytes();
-    let after = bytes.get(1..).unwrap_or_default();
-    let before = bytes.get(..after.len()).unwrap_or_default();
-    let (Some(last_before), Some(last_after)) = (before.last_chunk::<LANES>(), after.last_chunk::<LANES>())
-    else {
-        return !bytes.iter().any(|byte| is_odd(*byte))
-            && !before.iter().zip(after).any(|(before, byte)| is_empty(*before, *byte));
+    // The beginning counts as a separator before the first byte.
+    let (mut wrong, mut after) = (0, 0x80);
+    let mut look_at = |word: u64| {
+        let slash = words::equal(word, b'/');
+        let separator = slash | words::equal(word, b':');
+        let begins = (separator << 8) | after;
+        let printable = words::between(word, b' ', b'~');
+        wrong |= (printable ^ HIGH_BITS) | words::equal(word, b'%') | words::equal(word, b'\\');
+        wrong |= begins & (slash | words::equal(word, b'.'));
+        after = separator >> 56;
     };
-    let mut wrong = [false; LANES];
-    let mut look_at = |before: &[u8; LANES], after: &[u8; LANES]| {
-        for ((wrong, before), byte) in wrong.iter_mut().zip(before).zip(after) {
-            *wrong |= is_odd(*byte) | is_empty(*before, *byte);
-        }
-    };
-    // The last bytes are looked at together with some of those before them, once more.
-    for (before, after) in before.as_chunks::<LANES>().0.iter().zip(after.as_chunks::<LANES>().0) {
-        look_at(before, after);
+    for word in bytes.as_chunks::<8>().0 {
+        look_at(u64::from_le_bytes(*word));
     }
-    look_at(last_before, last_after);
-    !wrong.contains(&true) && !bytes.first().is_some_and(|byte| is_odd(*byte))
+    // Filled up with letters, which break no rule.
+    look_at(words::last_word(bytes) | (words::every(b'a') << (8 * (bytes.len() % 8))));
+    wrong == 0 && !bytes.is_empty() && !text.ends_with('/')
 }
 
 fn check_length(text: &str, bytes_max: usize) -> Result<(), NameError> {

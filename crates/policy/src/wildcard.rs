@@ -82,6 +82,9 @@ fn skip_continuation(text: &[u8]) -> &[u8] {
     text.get(at..).unwrap_or_default()
 }
 
+/// Kept apart: its tables would make the frame of every caller many pages, each of which is touched on the way in.
+#[cold]
+#[inline(never)]
 fn matches_thoroughly(
     pattern: &[u8],
     text: &[u8],

@@ -2,15 +2,16 @@
 
 use axum::http::StatusCode;
 use base::Timestamp;
-use base::id::{ClientId, PolicyId, UserId};
+use base::id::PolicyId;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::openapi::{Problems, WriteProblems};
 use web::{Failure, Json, Path};
 
 use super::Boundary;
+use crate::http::{ClientPath, UserPath};
 use crate::principals::PrincipalKind;
 use crate::{Cx, Service};
 
@@ -54,22 +55,6 @@ struct NewBoundaryBody {
     /// A policy of the tenant with priority 0 that allows something.
     #[schema(value_type = String)]
     policy_id: PolicyId,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-struct UserPath {
-    /// The person's id.
-    #[param(value_type = String)]
-    user_id: UserId,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-struct ClientPath {
-    /// The client's id.
-    #[param(value_type = String)]
-    id: ClientId,
 }
 
 /// Reads which policy limits a person; 404 if none does.

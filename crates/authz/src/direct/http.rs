@@ -11,7 +11,7 @@ use web::openapi::{Problems, WriteProblems};
 use web::{Failure, Json, OptionalJson, Page, Path};
 
 use super::{DirectPolicy, NewDirectPolicy};
-use crate::http::{Now, StateWord, WindowBody};
+use crate::http::{Now, StateWord, UserPath, WindowBody};
 use crate::{Cx, Service};
 
 /// The routes, relative to a tenant.
@@ -48,14 +48,6 @@ impl From<Now<DirectPolicy>> for DirectBody {
             attached_by: one.attached_by,
         }
     }
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-struct UserPath {
-    /// The person's id.
-    #[param(value_type = String)]
-    user_id: UserId,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base::Timestamp;
-use base::id::{ClientId, GroupId, PrincipalId, UserId};
+use base::id::{GroupId, PrincipalId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +17,8 @@ use web::{
 
 use super::{Group, GroupChange, ListedMember, Membership, NewGroup, NewMember};
 use crate::http::{
-    Asked, NoSearch, Now, Search, StateWord, Tagged, WindowBody, at, begins, created, optional,
+    Asked, ClientPath, NoSearch, Now, Search, StateWord, Tagged, UserPath, WindowBody, at, begins, created,
+    optional,
 };
 use crate::principals::PrincipalKind;
 use crate::{Cx, Service};
@@ -161,22 +162,6 @@ struct MemberPath {
     /// The id of a user or a client.
     #[param(value_type = String)]
     principal_id: PrincipalId,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-struct UserPath {
-    /// The person's id.
-    #[param(value_type = String)]
-    user_id: UserId,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-struct ClientPath {
-    /// The client's id.
-    #[param(value_type = String)]
-    id: ClientId,
 }
 
 /// What groups are listed by.

@@ -50,6 +50,15 @@ impl<'a> Caller<'a> {
         self.make("users", json!({ "username": username }))
     }
 
+    /// Gives a person a role that allows everything; its id.
+    fn may_all(&self, user: &str) -> String {
+        let wide = self.policy("Wide", json!([{ "Effect": "Allow", "Action": "*", "Resource": "*" }]));
+        let role = self.make("roles", json!({ "code": "WIDE", "name": "Wide" }));
+        self.put(&format!("/roles/{role}/policies/{wide}"), None);
+        self.put(&format!("/users/{user}/roles/{role}"), None);
+        role
+    }
+
     /// What the AuthZEN endpoint says: `allow`, or the layers of the statements that decided, or the words of the
     /// refusal where no statement did.
     fn asks(&self, subject: (&str, &str), action: &str, resource: &str) -> String {
@@ -76,10 +85,7 @@ fn a_guardrail_denies_whatever_roles_say_and_the_answer_names_it() {
         let server = Server::with_acme(database);
         let alice = Caller::of(&server, "alice", ALICE_PASSWORD);
         let bob = alice.user("bobby");
-        let wide = alice.policy("Wide", json!([{ "Effect": "Allow", "Action": "*", "Resource": "*" }]));
-        let role = alice.make("roles", json!({ "code": "WIDE", "name": "Wide" }));
-        alice.put(&format!("/roles/{role}/policies/{wide}"), None);
-        alice.put(&format!("/users/{bob}/roles/{role}"), None);
+        alice.may_all(&bob);
         let asks = |document| alice.asks(("user", "bobby"), "read", document);
         assert_eq!(asks("secret/plan"), "allow");
         let deny = json!({ "Sid": "Keep", "Effect": "Deny", "Action": "*", "Resource": "document:secret/*" });
@@ -121,10 +127,7 @@ fn a_boundary_limits_a_person_and_a_client_and_follows_what_they_make() {
         let server = Server::with_acme(database);
         let alice = Caller::of(&server, "alice", ALICE_PASSWORD);
         let bob = alice.user("bobby");
-        let wide = alice.policy("Wide", json!([{ "Effect": "Allow", "Action": "*", "Resource": "*" }]));
-        let role = alice.make("roles", json!({ "code": "WIDE", "name": "Wide" }));
-        alice.put(&format!("/roles/{role}/policies/{wide}"), None);
-        alice.put(&format!("/users/{bob}/roles/{role}"), None);
+        let role = alice.may_all(&bob);
         let plans = alice.policy(
             "Plans",
             json!([{ "Effect": "Allow", "Action": "*", "Resource": ["document:plan*", "arn:signet:*"] },
@@ -221,10 +224,7 @@ fn a_resources_policy_permits_where_roles_say_nothing_and_ceilings_limit_it() {
         alice.send("DELETE", &format!("/api/v1/users/{bob}/boundary"), None).expect(204);
 
         // Its deny is final, and removing the resource is no way around it.
-        let wide = alice.policy("Wide", json!([{ "Effect": "Allow", "Action": "*", "Resource": "*" }]));
-        let role = alice.make("roles", json!({ "code": "WIDE", "name": "Wide" }));
-        alice.put(&format!("/roles/{role}/policies/{wide}"), None);
-        alice.put(&format!("/users/{bob}/roles/{role}"), None);
+        alice.may_all(&bob);
         alice.send("PUT", &format!("/api/v1{path}"), Some(&of("Deny", json!("*")))).expect(200);
         assert_eq!(asks(), "resource");
         let used = alice.refused("DELETE", &format!("/resources/{plan}"), None);

@@ -14,7 +14,7 @@ use web::openapi::{Problems, WriteProblems};
 use web::{Failure, List, ListParams, ListQuery, Listing, OptionalJson, Path};
 
 use super::RolePath;
-use crate::http::{Asked, NoSearch, Now, StateWord, WindowBody, at};
+use crate::http::{Asked, ClientPath, NoSearch, Now, StateWord, UserPath, WindowBody, at};
 use crate::principals::PrincipalKind;
 use crate::roles::assign::{HELD_ORDER, HOLDER_ORDER};
 use crate::roles::{self, Assignment, HeldRole, Holder, NewAssignment};
@@ -94,14 +94,6 @@ impl From<Now<HeldRole>> for HeldBody {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
-struct UserPath {
-    /// The person's id.
-    #[param(value_type = String)]
-    user_id: UserId,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
 struct UserRolePath {
     /// The person's id.
     #[param(value_type = String)]
@@ -109,14 +101,6 @@ struct UserRolePath {
     /// The role's id.
     #[param(value_type = String)]
     role_id: RoleId,
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-struct ClientPath {
-    /// The client's id.
-    #[param(value_type = String)]
-    id: ClientId,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
