@@ -102,8 +102,7 @@ pub struct ResourceChange {
 /// parent, [`Error::Escalation`].
 pub async fn create_resource_in(cx: &Cx, tx: &mut Tx, permit: &Permit, new: NewResource) -> Result<Resource> {
     let tenant = permit.own_tenant()?.clone();
-    ResourceName::check(&new.name)
-        .map_err(|e| Error::invalid("/name", "invalid_name", format!("expected {e}")))?;
+    ResourceName::check(&new.name).map_err(|e| Error::invalid("/name", "invalid_name", e.to_string()))?;
     if is_foreign(&new.name, &tenant) {
         let detail = "the name states another tenant or none";
         return Err(Error::invalid("/name", "foreign_name", detail));
@@ -181,7 +180,7 @@ pub async fn delete_resource_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &Reso
     let resource = store::find(tx, &tenant, id).await?.ok_or(Error::NotFound("resource"))?;
     let children = store::count_children(tx, &tenant, id).await?;
     if children > 0 {
-        return Err(Error::InUse(format!("`{}` holds {children} other resources", resource.name)));
+        return Err(Error::InUse(format!("resources that `{}` holds: {children}", resource.name)));
     }
     let links = store::count_links(tx, &tenant, id).await?;
     if links > 0 {

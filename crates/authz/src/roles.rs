@@ -223,7 +223,7 @@ pub async fn delete_role_in(cx: &Cx, tx: &mut Tx, permit: &Permit, id: &RoleId) 
     let uses = store::count_uses(tx, &tenant, id).await?;
     if uses > 0 {
         return Err(Error::InUse(format!(
-            "the role `{}` is held or inherited from in {uses} places: take it away there first",
+            "places where the role `{}` is held or inherited from: {uses}; take it away there first",
             role.code
         )));
     }

@@ -64,7 +64,7 @@ pub enum Error {
         until: Timestamp,
     },
     /// The caller would lock themselves out.
-    #[error("you cannot do this to your own {0}; another administrator can")]
+    #[error("you cannot do this to your own {0}")]
     Own(&'static str),
     /// The default platform or the default tenant, which stays.
     #[error("the default {0} stays: what is installed rests on it")]

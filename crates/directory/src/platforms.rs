@@ -206,7 +206,7 @@ async fn load(rx: &mut Rx, id: &PlatformId) -> Result<Platform> {
 
 fn in_use(tenants: i64) -> Error {
     Error::InUse(format!(
-        "{tenants} tenants belong to this platform, deleted ones that are not yet purged included"
+        "tenants that belong to this platform, with deleted ones that are not yet purged: {tenants}"
     ))
 }
 

@@ -132,7 +132,7 @@ pub async fn delete(cx: &Cx, id: &GlobalPermissionId, if_match: &IfMatch) -> Res
     if_match.check(found.version).map_err(Error::Precondition)?;
     let uses = store::count_global_uses(&mut tx, id).await?;
     if uses > 0 {
-        return Err(Error::InUse(format!("tenants use `{}` in {uses} places", found.name)));
+        return Err(Error::InUse(format!("places where tenants use `{}`: {uses}", found.name)));
     }
     store::delete_global(&mut tx, id).await?;
     record(&mut tx, &permit, "global_permission.deleted", &found);
