@@ -104,6 +104,15 @@ actions! {
     KeyDestroy "kms:destroy" Tenant "key_ring" "schedules that revoked keys and whole rings are destroyed";
     KeyDeclareReferences "kms:declare_references" Tenant "key_ring" "declares that values are held under a key";
     KeyMaintain "kms:maintain" Tenant "key_ring" "does at once what is due to keys";
+    KeyEncrypt "kms:encrypt" Tenant "key_ring" "encrypts under a key ring";
+    KeyDecrypt "kms:decrypt" Tenant "key_ring" "decrypts what a key ring encrypted";
+    KeyReencrypt "kms:reencrypt" Tenant "key_ring" "encrypts values again under the active key, without seeing them";
+    KeyGenerateDataKey "kms:generate_data_key" Tenant "key_ring" "makes data keys for one's own encryption";
+    KeyGenerateWrappedDataKey "kms:generate_wrapped_data_key" Tenant "key_ring" "makes data keys without seeing them";
+    KeyComputeMac "kms:compute_mac" Tenant "key_ring" "makes authentication codes under a key ring";
+    KeyVerifyMac "kms:verify_mac" Tenant "key_ring" "checks authentication codes of a key ring";
+    KeyHash "kms:hash" Tenant "key_ring" "hashes values for an index";
+    KeyGenerateRandom "kms:generate_random" Tenant "key_ring" "draws random bytes";
     PlatformCreate "platform:create" Platform "platform" "creates platforms";
     PlatformRead "platform:read" Platform "platform" "reads and lists platforms";
     PlatformUpdate "platform:update" Platform "platform" "renames platforms";

@@ -228,6 +228,9 @@ pub enum Error {
     /// The process is about to end. `ErrSystemShutdown` of document 002.
     #[error("this node is stopping and opens no more keys")]
     ShutDown,
+    /// What became of the only item of a call.
+    #[error("{}", .0.detail())]
+    Refused(Problem),
     /// A broken invariant.
     #[error("a broken invariant")]
     Bug(Problem),
@@ -285,7 +288,7 @@ impl From<Error> for Problem {
                 .field("/algorithm", "kms_invalid_algorithm", text),
             Error::LimitReached(_) => Self::new(Kind::Conflict, "limit_reached", text),
             Error::InUse(_) => Self::new(Kind::Conflict, "in_use", text),
-            Error::Precondition(problem) | Error::Bug(problem) => problem,
+            Error::Precondition(problem) | Error::Refused(problem) | Error::Bug(problem) => problem,
             Error::KeyDecryption => Self::new(Kind::Conflict, "kms_key_decryption_failed", text).because(error),
             Error::KeyGeneration => {
                 Self::new(Kind::Internal, "kms_key_generation_failed", text).because(error)

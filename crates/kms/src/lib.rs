@@ -35,6 +35,7 @@ pub mod envelope;
 mod error;
 pub mod keystore;
 pub mod live;
+pub mod operations;
 pub mod rings;
 pub mod root;
 pub mod sealed;
@@ -185,12 +186,12 @@ pub(crate) fn join(parts: &[&str]) -> Vec<u8> {
 
 /// The operations inside one tenant, to be nested under `/t/{tenant}`.
 pub fn tenant_routes(kms: Kms) -> OpenApiRouter {
-    rings::http::routes().with_state(kms)
+    rings::http::routes().merge(operations::http::routes()).with_state(kms)
 }
 
 /// The operations of the platform.
 pub fn platform_routes(kms: Kms) -> OpenApiRouter {
-    rings::http::on_platform(rings::http::routes()).with_state(kms)
+    rings::http::on_platform(rings::http::routes().merge(operations::http::routes())).with_state(kms)
 }
 
 /// Checks that a text is a root key, without using it: for refusing a configuration before anything is

@@ -18,12 +18,12 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use serde_json::json;
 
-use crate::cipher::Cipher;
+use crate::envelope::VersionKey;
 use crate::rings::lifecycle::Because;
 use crate::rings::machine::{KeyVersion, Status};
 use crate::rings::store::{self, UsedKey, UsedRing};
 use crate::rings::{Ring, context, target, tenant_of};
-use crate::{Algorithm, Error, Kms, Result, wrap};
+use crate::{Error, Kms, Result, wrap};
 
 /// Rings whose active key is kept.
 const ACTIVE_MAX: usize = 2_000;
@@ -48,10 +48,8 @@ pub struct LiveKey {
     pub ring: Arc<str>,
     /// Its number.
     pub version: u32,
-    /// How it encrypts.
-    pub algorithm: Algorithm,
-    /// What encrypts.
-    pub cipher: Arc<Cipher>,
+    /// What encrypts and decrypts.
+    pub key: Arc<VersionKey>,
     /// Its state when it was last looked at.
     pub status: Status,
     /// The id of its row.
@@ -253,22 +251,21 @@ impl Kms {
         Ok(key)
     }
 
-    /// The key of a row, with the cipher that is kept of it or a new one; kept from now on.
+    /// The key of a row, with what is kept of it ready for use, or a new one; kept from now on.
     async fn opened(&self, core: &Core, ring: &Ring, key: &UsedKey, seen: i64) -> Result<Arc<LiveKey>> {
         let tenant = ring.tenant_id.as_ref();
         let at = KeyAt { tenant, ring: &ring.name, version: key.version.number() };
         let known = self.0.live.opened.get(&at).filter(|known| known.key.id == key.id);
-        let cipher = match known {
-            Some(known) => known.key.cipher.clone(),
-            None => Arc::new(self.cipher(core, ring, key).await?),
+        let ready = match known {
+            Some(known) => known.key.key.clone(),
+            None => Arc::new(self.version_key(core, ring, key).await?),
         };
         let name: Arc<str> = ring.name.as_str().into();
         let live = Arc::new(LiveKey {
             tenant: ring.tenant_id.clone(),
             ring: name.clone(),
             version: key.version.number(),
-            algorithm: key.algorithm,
-            cipher,
+            key: ready,
             status: key.status,
             id: key.id.clone(),
         });
@@ -278,12 +275,12 @@ impl Kms {
         Ok(live)
     }
 
-    async fn cipher(&self, core: &Core, ring: &Ring, key: &UsedKey) -> Result<Cipher> {
+    async fn version_key(&self, core: &Core, ring: &Ring, key: &UsedKey) -> Result<VersionKey> {
         let tenant = ring.tenant_id.as_ref();
         let tenant_key = self.load_tenant_key(core, tenant).await?;
         let version = key.version.to_string();
         let bytes = wrap::unwrap(&tenant_key, &context(tenant, &ring.name, &version, &key.id), &key.wrapped)?;
-        Cipher::new(key.algorithm, &bytes)
+        VersionKey::new(key.algorithm, &ring.name, key.version.number(), &bytes)
     }
 
     /// Reads the active key of a ring, replaces it if it is due, and takes uses of it.

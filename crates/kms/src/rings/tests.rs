@@ -3,4 +3,5 @@
 mod lives;
 mod secrets;
 mod steps;
+mod uses;
 mod world;

@@ -131,7 +131,7 @@ pub(super) async fn seal(
 ) -> Result<(u32, Vec<u8>)> {
     let key = kms.sealing_key(cx, tenant, ring, 1).await?;
     let mut sealed = Vec::new();
-    key.cipher.seal(b"place", text.as_bytes(), &mut sealed)?;
+    key.key.cipher().seal(b"place", text.as_bytes(), &mut sealed)?;
     Ok((key.version, sealed))
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn open(
     sealed: &(u32, Vec<u8>),
 ) -> Result<String> {
     let key = kms.opening_key(cx, tenant, ring, sealed.0).await?;
-    let plaintext = key.cipher.open(b"place", &sealed.1)?;
+    let plaintext = key.key.cipher().open(b"place", &sealed.1)?;
     String::from_utf8(plaintext.expose().to_vec()).map_err(|_| Error::KeyDecryption)
 }
 
