@@ -108,7 +108,7 @@ actions! {
     KeyDecrypt "kms:decrypt" Tenant "key_ring" "decrypts what a key ring encrypted";
     KeyReencrypt "kms:reencrypt" Tenant "key_ring" "encrypts values again under the active key, without seeing them";
     KeyGenerateDataKey "kms:generate_data_key" Tenant "key_ring" "makes data keys for one's own encryption";
-    KeyGenerateWrappedDataKey "kms:generate_wrapped_data_key" Tenant "key_ring" "makes data keys without seeing them";
+    KeyGenerateWrappedDataKey "kms:generate_wrapped_key" Tenant "key_ring" "makes data keys without seeing them";
     KeyComputeMac "kms:compute_mac" Tenant "key_ring" "makes authentication codes under a key ring";
     KeyVerifyMac "kms:verify_mac" Tenant "key_ring" "checks authentication codes of a key ring";
     KeyHash "kms:hash" Tenant "key_ring" "hashes values for an index";
@@ -288,6 +288,15 @@ pub static PERMISSION_CODES: &[PermissionCode] = &[
                     Action::KeyDestroy,
                     Action::KeyDeclareReferences,
                     Action::KeyMaintain,
+                    Action::KeyEncrypt,
+                    Action::KeyDecrypt,
+                    Action::KeyReencrypt,
+                    Action::KeyGenerateDataKey,
+                    Action::KeyGenerateWrappedDataKey,
+                    Action::KeyComputeMac,
+                    Action::KeyVerifyMac,
+                    Action::KeyHash,
+                    Action::KeyGenerateRandom,
                 ],
                 "key_ring",
             ),

@@ -5,9 +5,10 @@ use aws_lc_rs::hmac;
 use base::id::TenantId;
 use base::text::{BadText, check_email, check_phone, name_key};
 
-use super::items::sealing_key;
+use super::items::{number, sealing_key};
 use super::{may_use, record};
 use crate::cipher::PLAINTEXT_BYTES_MAX;
+use crate::rings::KeyVersion;
 use crate::{Error, Kms, Result, expand, extract, hex, join};
 
 /// The longest name of a hashed field, in bytes.
@@ -24,7 +25,7 @@ pub struct Mac {
     /// HMAC-SHA-256, 32 bytes.
     pub code: Vec<u8>,
     /// The version.
-    pub version: u32,
+    pub version: KeyVersion,
 }
 
 /// How a value is made equal to others that mean the same, before it is hashed.
@@ -79,7 +80,7 @@ impl Kms {
         let key = sealing_key(self, cx, &permit, ring, 1).await?;
         let code = key.key.cipher().authenticate(message).as_ref().to_vec();
         record(cx, &permit, "kms.mac_computed", 1, 0).await;
-        Ok(Mac { code, version: key.version })
+        Ok(Mac { code, version: number(&key)? })
     }
 
     /// Says whether an authentication code is that of a message, compared in constant time.
@@ -88,7 +89,7 @@ impl Kms {
     pub async fn verify_mac(&self, cx: &Cx, ring: &str, message: &[u8], mac: &Mac) -> Result<bool> {
         check_message(message)?;
         let permit = may_use(cx, Action::KeyVerifyMac, ring).await?;
-        let key = self.opening_key(cx, permit.tenant(), ring, mac.version).await?;
+        let key = self.opening_key(cx, permit.tenant(), ring, mac.version.number()).await?;
         let right = key.key.cipher().is_authentic(message, &mac.code);
         record(cx, &permit, "kms.mac_verified", 1, usize::from(!right)).await;
         Ok(right)

@@ -21,6 +21,7 @@ use web::{Failure, Json, Path};
 use zeroize::Zeroize;
 
 use super::{Context, Item, Mac, Normalization, Sealed, only};
+use crate::rings::KeyVersion;
 use crate::{Error, Kms, Result};
 
 /// The largest body of a call with one value: 1 MiB in base64, and a context.
@@ -149,7 +150,8 @@ pub(crate) struct SealedBody {
     #[schema(format = Byte)]
     ciphertext: String,
     /// The version of the ring's key that made it.
-    key_version: u32,
+    #[schema(value_type = String, example = "v12")]
+    key_version: KeyVersion,
 }
 
 impl From<Sealed> for SealedBody {
@@ -240,7 +242,8 @@ pub(crate) struct MadeKeyBody {
     #[schema(format = Byte)]
     ciphertext: String,
     /// The version of the ring's key that encrypted it.
-    key_version: u32,
+    #[schema(value_type = String, example = "v12")]
+    key_version: KeyVersion,
 }
 
 /// Makes a key for a caller that encrypts by itself.
@@ -292,7 +295,8 @@ pub(crate) struct MadeMacBody {
     #[schema(format = Byte)]
     mac: String,
     /// The version of the ring's key that made it.
-    key_version: u32,
+    #[schema(value_type = String, example = "v12")]
+    key_version: KeyVersion,
 }
 
 /// Makes the authentication code of a message (HMAC-SHA-256) under the ring's active key.
@@ -321,8 +325,9 @@ pub(crate) struct VerifyBody {
     /// In base64.
     #[schema(format = Byte)]
     mac: String,
-    /// The version that made it.
-    key_version: u32,
+    /// The version that made it, such as `v12` or `12`.
+    #[schema(value_type = String, example = "v12")]
+    key_version: KeyVersion,
 }
 
 /// Whether a code is right.

@@ -10,6 +10,7 @@ use super::{Context, ITEMS_MAX, Item, Outcome, Refused, may_use, record};
 use crate::cipher::Plaintext;
 use crate::envelope::{Binding, Envelope};
 use crate::live::LiveKey;
+use crate::rings::KeyVersion;
 use crate::{Error, Kms, Result};
 
 /// How many bytes are worked on before other tasks of the thread get their turn.
@@ -21,7 +22,7 @@ pub struct Sealed {
     /// The ciphertext.
     pub ciphertext: Vec<u8>,
     /// The version.
-    pub version: u32,
+    pub version: KeyVersion,
 }
 
 impl Kms {
@@ -118,7 +119,12 @@ pub(super) fn seal(key: &LiveKey, context: &Context, plaintext: &[u8]) -> Result
     let binding = Binding { tenant: key.tenant.as_ref().map(TenantId::as_str), identity: &parts };
     let mut ciphertext = Vec::new();
     key.key.seal(&binding, plaintext, &mut ciphertext)?;
-    Ok(Sealed { ciphertext, version: key.version })
+    Ok(Sealed { ciphertext, version: number(key)? })
+}
+
+/// The version of a key as callers see it.
+pub(super) fn number(key: &LiveKey) -> Result<KeyVersion> {
+    KeyVersion::new(key.version).ok_or(Error::InvalidKeyVersion)
 }
 
 fn check_count<T>(items: &[Item<T>]) -> Result<()> {

@@ -18,6 +18,7 @@ mod crash;
 mod database;
 mod harness;
 mod idempotency;
+mod keys;
 mod layers;
 mod maintenance;
 mod nodes;

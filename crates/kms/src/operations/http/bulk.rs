@@ -15,6 +15,7 @@ use web::{Failure, Json, Path};
 
 use super::{ContextBody, DecryptBody, RingPath, SealedBody, SecretBytes, Shown, secret_bytes};
 use crate::operations::{ITEMS_MAX, Item, Outcome, Refused, Sealed};
+use crate::rings::KeyVersion;
 use crate::{Error, Kms, Result};
 
 /// The largest body of a call with many values.
@@ -97,7 +98,8 @@ pub(crate) struct SealedItem {
     #[schema(format = Byte)]
     ciphertext: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    key_version: Option<u32>,
+    #[schema(value_type = Option<String>, example = "v12")]
+    key_version: Option<KeyVersion>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ItemError>,
 }
