@@ -103,7 +103,7 @@ impl From<Error> for Problem {
             Error::Outranked => Self::new(
                 Kind::Forbidden,
                 "outranked",
-                "this person has roles that you do not have; ask someone who has them",
+                "this person has access that you do not have; ask someone who has it",
             ),
             Error::Changed => Self::new(
                 Kind::Conflict,

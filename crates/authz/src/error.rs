@@ -112,7 +112,7 @@ pub enum Error {
     #[error("nobody active would hold `SUPER_ADMIN` for good: give it to somebody else first")]
     LastSuperAdmin,
     /// The principal holds roles that the caller does not.
-    #[error("this person has roles that you do not have; ask someone who has them")]
+    #[error("this person has access that you do not have; ask someone who has it")]
     Outranked,
     /// What the caller's `If-Match` says does not hold.
     #[error("{}", .0.detail())]

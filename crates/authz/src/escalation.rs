@@ -19,6 +19,7 @@ use store::Rx;
 pub use values::{check_changed_principal, check_new_principal};
 pub(crate) use values::{check_held_unread, check_place_unread, check_tags};
 
+use crate::principals::PrincipalKind;
 use crate::snapshot::{LazyRx, Principal, load_platform_roles};
 use crate::{Action, Actor, Cx, Error, Event, Permit, Place, Purpose, Result, Target, roles};
 
@@ -182,8 +183,9 @@ async fn refuse(cx: &Cx, permit: &Permit, why: String) -> Result<()> {
 
 /// Says whether a principal of the tenant stands above the caller: it has a role, now or at another time,
 /// that is not among the caller's own, or a policy directly that the caller has not, or lacks the boundary that the
-/// caller has, and the caller may not grant any access; or it has a platform role that the caller has not, which no
-/// role of a tenant makes up for. Nobody outranks oneself, and nobody outranks whoever runs the binary on the host. An outranked caller is recorded: all callers refuse them.
+/// caller has, or a resource's policy names it and not the caller, and the caller may not grant any access; or it has
+/// a platform role that the caller has not, which no role of a tenant makes up for. Nobody outranks oneself, and
+/// nobody outranks whoever runs the binary on the host. An outranked caller is recorded: all callers refuse them.
 pub async fn outranks(cx: &Cx, principal: &PrincipalId) -> Result<bool> {
     let Place::Tenant(tenant) = cx.place() else { return Ok(false) };
     if cx.actor().principal().is_some_and(|(own, home)| own == *principal && *home == tenant.id) {
@@ -213,7 +215,9 @@ pub async fn outranks(cx: &Cx, principal: &PrincipalId) -> Result<bool> {
         Some(own) => known.boundary.as_ref() != Some(&own),
         None => false,
     };
-    let above = above || unlimited || has_other_direct(cx, &known).await?;
+    let own_name = own_arn(cx, &tenant.id);
+    let favoured = policies.policies.resources_favour(&known.profile.arn, own_name.as_deref());
+    let above = above || unlimited || favoured || has_other_direct(cx, &known).await?;
     let above_platform = theirs.iter().any(|role| !ours.contains(role));
     let outranks = above_platform || (above && !may_grant_any(cx).await?);
     if outranks {
@@ -221,6 +225,16 @@ pub async fn outranks(cx: &Cx, principal: &PrincipalId) -> Result<bool> {
         cx.record(Event::denied("access.outranked", name)).await;
     }
     Ok(outranks)
+}
+
+/// The name by which policies of resources know the caller, if it belongs to the tenant.
+fn own_arn(cx: &Cx, tenant: &TenantId) -> Option<String> {
+    let (own, home) = cx.actor().principal().filter(|(_, home)| *home == tenant)?;
+    let kind = match cx.actor() {
+        Actor::Client { .. } => PrincipalKind::Client,
+        _ => PrincipalKind::User,
+    };
+    Some(kind.arn(home, &own))
 }
 
 pub(crate) fn is_exempt(permit: &Permit) -> bool {

@@ -36,6 +36,11 @@ impl PrincipalKind {
         }
     }
 
+    /// The name by which policies know one principal of the kind.
+    pub(crate) fn arn(self, tenant: &TenantId, id: &PrincipalId) -> String {
+        format!("arn:signet:iam::{tenant}:{}/{id}", self.as_str())
+    }
+
     /// The resource of one principal of the kind.
     pub(crate) fn target(self, id: &PrincipalId) -> Target {
         Target::Member(self.as_str(), id.as_str().to_owned())

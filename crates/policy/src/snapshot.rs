@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use crate::policy::{Policy, RoleRef};
 use crate::reads::Reads;
 use crate::shards::Shards;
+use crate::statement::Effect;
 use crate::table::{Grant, Table};
 
 pub use combine::{Answer, BECAUSE_MAX, Because, Decision, Denial, Layer, Principal, Request};
@@ -252,6 +253,23 @@ impl Snapshot {
                 reads.add(policy);
             }
             Arc::new(reads)
+        })
+    }
+
+    /// Tells whether the policy of some resource favours one principal over another, each named as
+    /// the element `Principal` names them: an allow names the one, or a deny spares it by name, without doing the same
+    /// for the other.
+    #[must_use]
+    pub fn resources_favour(&self, one: &str, other: Option<&str>) -> bool {
+        let policies = self.resource_policies.values().flat_map(|table| table.policies());
+        let mut statements = policies.flat_map(|policy| policy.statements());
+        statements.any(|statement| {
+            let Some(about) = statement.principals() else { return false };
+            let names = |name: &str| about.names.iter().any(|listed| **listed == *name);
+            // INVARIANT: only a deny is about everybody but some.
+            let grants = about.not == (statement.effect() == Effect::Deny);
+            let shared = about.everybody || other.is_some_and(names);
+            grants && names(one) && !shared
         })
     }
 

@@ -352,7 +352,7 @@ async fn load_profile(
     Ok(Profile {
         name: name.into(),
         key: key.into(),
-        arn: format!("arn:signet:iam::{tenant}:{}/{id}", kind.as_str()).into(),
+        arn: kind.arn(tenant, id).into(),
         id: id.as_str().into(),
         tags: attributes.as_ref().map(read_tags).unwrap_or_default(),
     })

@@ -213,6 +213,52 @@ async fn h29_whoever_holds_a_role_above_ones_own_outranks() {
 }
 
 #[tokio::test]
+async fn h29_whoever_a_resources_policy_names_stands_above_those_whom_it_does_not_name() {
+    for world in World::both().await {
+        let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
+        let admin_cx = world.cx_of(&world.acme, &admin, "admin");
+        let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+        let root_cx = world.cx_of(&world.acme, &root, "root");
+        let keeper = world.user(&world.acme, "keeper", None).await;
+        let robot = world.client(&world.acme, "robot", None).await;
+        let new = authz::resources::NewResource {
+            name: "document:plan".to_owned(),
+            ..authz::resources::NewResource::default()
+        };
+        let plan = authz::resources::create_resource(&root_cx, new).await.unwrap();
+        let name = |kind: &str, id: &str| format!("arn:signet:iam::{}:{kind}/{id}", world.acme.id);
+        let (of_admin, of_keeper) = (name("user", admin.as_str()), name("user", keeper.as_str()));
+        let of_robot = name("client", robot.as_str());
+        let any = crate::world::any_version().await;
+        let mut above = Vec::new();
+        for (place, (effect, element, named)) in [
+            ("Allow", "Principal", json!({ "Signet": of_admin })),
+            ("Allow", "Principal", json!({ "Signet": of_keeper })),
+            ("Allow", "Principal", json!({ "Signet": [of_keeper, of_admin] })),
+            ("Allow", "Principal", json!("*")),
+            ("Deny", "Principal", json!({ "Signet": [of_keeper, of_robot] })),
+            ("Deny", "NotPrincipal", json!({ "Signet": of_keeper })),
+            ("Deny", "NotPrincipal", json!({ "Signet": [of_keeper, of_admin] })),
+            ("Allow", "Principal", json!({ "Signet": of_robot })),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let statement = json!({ "Effect": effect, "Action": "document:read", "Resource": "*", element: named });
+            let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
+            let if_match = (place > 0).then_some(&any);
+            authz::resources::set_resource_policy(&root_cx, &plan.id, if_match, &document).await.unwrap();
+            let keeper = roles::outranks(&admin_cx, &keeper.cast()).await.unwrap();
+            above.push((keeper, roles::outranks(&admin_cx, &robot.cast()).await.unwrap()));
+            assert!(!roles::outranks(&root_cx, &robot.cast()).await.unwrap(), "who may grant any access");
+        }
+
+        let (neither, keeper, robot) = ((false, false), (true, false), (false, true));
+        assert_eq!(above, [neither, keeper, neither, neither, neither, keeper, neither, robot]);
+    }
+}
+
+#[tokio::test]
 async fn h29_no_role_of_a_tenant_reaches_up_to_those_who_run_the_platform() {
     for world in World::both().await {
         let owner = world.user(&world.acme, "owner", Some("USER")).await;
