@@ -1,5 +1,13 @@
 -- Back to V2.0.0. Fails as a whole where the older shape cannot hold the data:
 -- there a client_id is unique over all tenants.
+DROP VIEW v_user_permission_outcomes;
+DROP FUNCTION user_permissions(text, text, timestamptz);
+DROP VIEW v_user_permissions;
+DROP VIEW v_user_permission_grants;
+DROP VIEW v_user_policies;
+DROP VIEW v_user_roles;
+DROP VIEW v_permission_actions;
+
 DROP TABLE idempotency_keys;
 
 DROP INDEX idx_audit_logs_user_created;

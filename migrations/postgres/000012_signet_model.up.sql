@@ -1108,3 +1108,296 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, principal_id, route, key)
 );
 CREATE INDEX idx_idempotency_keys_expires_at ON idempotency_keys (expires_at);
+
+-- ---------------------------------------------------- effective permissions
+
+-- What the 26 codes of a role's simple list mean: crates/authz/src/action.rs, from
+-- which a test takes the same rows. `covers` is a kind of the tenant's own
+-- resources, `self` the user's own account, `this` the tenant, `*` anything. A
+-- code without an action does nothing inside a tenant.
+CREATE VIEW v_permission_actions (code, action, covers) WITH (security_invoker = true) AS
+VALUES
+    ('user:create', 'user:create', 'user'),
+    ('user:read', 'user:read', 'user'),
+    ('user:update', 'user:update', 'user'),
+    ('user:delete', 'user:delete', 'user'),
+    ('user:reset_password', 'user:reset_password', 'user'),
+    ('user:read_self', 'user:read_self', 'self'),
+    ('user:update_self', 'user:update_self', 'self'),
+    ('user:change_password', 'user:change_password', 'self'),
+    ('role:create', 'role:create', 'role'),
+    ('role:create', 'policy:create', 'policy'),
+    ('role:create', 'permission:create', 'permission'),
+    ('role:create', 'group:create', 'group'),
+    ('role:read', 'role:read', 'role'),
+    ('role:read', 'policy:read', 'policy'),
+    ('role:read', 'permission:read', 'permission'),
+    ('role:read', 'group:read', 'group'),
+    ('role:update', 'role:update', 'role'),
+    ('role:update', 'policy:update', 'policy'),
+    ('role:update', 'policy:set_priority', 'policy'),
+    ('role:update', 'policy:attach_guardrail', 'policy'),
+    ('role:update', 'permission:update', 'permission'),
+    ('role:update', 'resource:set_policy', 'resource'),
+    ('role:update', 'policy:grant_any', '*'),
+    ('role:update', 'policy:set_boundary', '*'),
+    ('role:delete', 'role:delete', 'role'),
+    ('role:delete', 'policy:delete', 'policy'),
+    ('role:delete', 'permission:delete', 'permission'),
+    ('role:delete', 'group:delete', 'group'),
+    ('role:assign', 'role:assign', 'role'),
+    ('role:assign', 'group:update', 'group'),
+    ('role:assign', 'access:Evaluate', 'access'),
+    ('role:assign', 'access:Search', 'access'),
+    ('role:assign', 'access:Explain', 'access'),
+    ('tenant:create', NULL, NULL),
+    ('tenant:read', 'tenant:read', 'this'),
+    ('tenant:read', 'resource:read', 'resource'),
+    ('tenant:update', 'tenant:update', 'this'),
+    ('tenant:update', 'resource:create', 'resource'),
+    ('tenant:update', 'resource:update', 'resource'),
+    ('tenant:update', 'resource:delete', 'resource'),
+    ('tenant:delete', NULL, NULL),
+    ('tenant:config', 'tenant:config', 'this'),
+    ('oauth2:create', 'oauth2:create', 'client'),
+    ('oauth2:read', 'oauth2:read', 'client'),
+    ('oauth2:update', 'oauth2:update', 'client'),
+    ('oauth2:delete', 'oauth2:delete', 'client'),
+    ('audit:read', 'audit:read', 'audit'),
+    ('audit:export', 'audit:export', 'audit'),
+    ('system:config', NULL, NULL),
+    ('system:monitor', NULL, NULL);
+
+-- Each way an active user comes to a role, at whatever time: directly or through a
+-- group, the role itself or one that it inherits from.
+CREATE VIEW v_user_roles WITH (security_invoker = true) AS
+WITH RECURSIVE inherited (tenant_id, role_id, granting_role_id, depth) AS (
+    SELECT r.tenant_id, r.id, r.id, 1 FROM roles r
+    UNION ALL
+    SELECT i.tenant_id, i.role_id, r.parent_id, i.depth + 1
+    FROM inherited i JOIN roles r ON r.tenant_id = i.tenant_id AND r.id = i.granting_role_id
+    WHERE r.parent_id IS NOT NULL AND i.depth < 10
+)
+SELECT h.tenant_id, h.user_id, h.group_id, h.role_id, i.granting_role_id, h.valid_from, h.expires_at
+FROM (
+    SELECT a.tenant_id, a.user_id, CAST(NULL AS varchar(64)) COLLATE "C" AS group_id,
+        a.role_id, a.valid_from, a.expires_at
+    FROM user_roles a
+    UNION ALL
+    SELECT m.tenant_id, m.principal_id, m.group_id, g.role_id,
+        CASE WHEN m.valid_from IS NULL OR g.valid_from > m.valid_from THEN g.valid_from ELSE m.valid_from END,
+        CASE WHEN m.expires_at IS NULL OR g.expires_at < m.expires_at THEN g.expires_at ELSE m.expires_at END
+    FROM group_members m JOIN group_roles g ON g.tenant_id = m.tenant_id AND g.group_id = m.group_id
+) h
+    JOIN principals p ON p.tenant_id = h.tenant_id AND p.id = h.user_id
+        AND p.kind = 'user' AND p.status = 'active'
+    JOIN tenants t ON t.id = h.tenant_id AND t.status = 'ACTIVE' AND t.deleted_at IS NULL
+    JOIN inherited i ON i.tenant_id = h.tenant_id AND i.role_id = h.role_id;
+
+-- Each way an active user comes to a policy, at whatever time. No role: it is
+-- attached to the user.
+CREATE VIEW v_user_policies WITH (security_invoker = true) AS
+SELECT u.tenant_id, u.user_id, u.group_id, u.role_id, u.granting_role_id, a.policy_id,
+    u.valid_from, u.expires_at
+FROM v_user_roles u
+    JOIN role_policies a ON a.tenant_id = u.tenant_id AND a.role_id = u.granting_role_id
+UNION ALL
+SELECT a.tenant_id, a.user_id,
+    CAST(NULL AS varchar(64)) COLLATE "C", CAST(NULL AS varchar(64)) COLLATE "C",
+    CAST(NULL AS varchar(64)) COLLATE "C", a.policy_id, a.valid_from, a.expires_at
+FROM user_policies a
+    JOIN principals p ON p.tenant_id = a.tenant_id AND p.id = a.user_id
+        AND p.kind = 'user' AND p.status = 'active'
+    JOIN tenants t ON t.id = a.tenant_id AND t.status = 'ACTIVE' AND t.deleted_at IS NULL;
+
+-- Each way an active user comes to an action, at whatever time: by a permission that
+-- a policy is linked to, on the policy's resources and all that lies in them, or by a
+-- role's simple list. `resource_id` is null where `resource` is a pattern or one of
+-- the tenant's own names.
+CREATE VIEW v_user_permission_grants WITH (security_invoker = true) AS
+WITH RECURSIVE covered (tenant_id, policy_id, resource_id) AS (
+    SELECT l.tenant_id, l.policy_id, l.resource_id FROM policy_resources l
+    UNION
+    SELECT c.tenant_id, c.policy_id, r.id
+    FROM covered c JOIN resources r ON r.tenant_id = c.tenant_id AND r.parent_id = c.resource_id
+),
+linked (tenant_id, policy_id, permission, action, effect, priority, conditional) AS (
+    SELECT l.tenant_id, l.policy_id, l.code, coalesce(a.action, l.code),
+        coalesce(l.effect, p.effect), p.priority, p.expression IS NOT NULL
+    FROM (
+        SELECT l.tenant_id, l.policy_id, o.code, l.effect
+        FROM policy_permissions l
+            JOIN permissions o ON o.tenant_id = l.tenant_id AND o.id = l.permission_id
+        UNION ALL
+        SELECT l.tenant_id, l.policy_id, o.name, NULL
+        FROM policy_global_permissions l JOIN global_permissions o ON o.id = l.global_permission_id
+    ) l
+        JOIN policies p ON p.tenant_id = l.tenant_id AND p.id = l.policy_id
+        LEFT JOIN v_permission_actions a ON a.code = l.code
+    WHERE a.code IS NULL OR a.action IS NOT NULL
+)
+SELECT u.tenant_id, u.user_id, u.group_id, u.role_id, u.granting_role_id, u.policy_id,
+    l.permission, l.action, r.name AS resource, r.id AS resource_id,
+    l.effect, l.priority, l.conditional, u.valid_from, u.expires_at
+FROM v_user_policies u
+    JOIN linked l ON l.tenant_id = u.tenant_id AND l.policy_id = u.policy_id
+    JOIN covered c ON c.tenant_id = l.tenant_id AND c.policy_id = l.policy_id
+    JOIN resources r ON r.tenant_id = c.tenant_id AND r.id = c.resource_id
+UNION ALL
+-- Without resources an allow permits nothing, and a deny holds in the whole tenant.
+SELECT u.tenant_id, u.user_id, u.group_id, u.role_id, u.granting_role_id, u.policy_id,
+    l.permission, l.action, '*', CAST(NULL AS varchar(64)) COLLATE "C",
+    l.effect, l.priority, l.conditional, u.valid_from, u.expires_at
+FROM v_user_policies u
+    JOIN linked l ON l.tenant_id = u.tenant_id AND l.policy_id = u.policy_id
+WHERE l.effect = 'deny' AND NOT EXISTS (
+    SELECT 1 FROM policy_resources o WHERE o.tenant_id = l.tenant_id AND o.policy_id = l.policy_id
+)
+UNION ALL
+SELECT u.tenant_id, u.user_id, u.group_id, u.role_id, u.granting_role_id,
+    CAST(NULL AS varchar(64)) COLLATE "C", a.code, a.action,
+    CASE a.covers
+        WHEN '*' THEN '*'
+        WHEN 'self' THEN 'arn:signet:iam::' || u.tenant_id || ':self/user'
+        WHEN 'this' THEN 'arn:signet:iam::' || u.tenant_id || ':tenant/' || u.tenant_id
+        ELSE 'arn:signet:iam::' || u.tenant_id || ':' || a.covers || '/*'
+    END, CAST(NULL AS varchar(64)) COLLATE "C",
+    'allow', 0, false, u.valid_from, u.expires_at
+FROM v_user_roles u
+    JOIN roles r ON r.tenant_id = u.tenant_id AND r.id = u.granting_role_id
+    CROSS JOIN LATERAL jsonb_array_elements_text(r.permissions) c (value)
+    JOIN v_permission_actions a ON a.code = c.value
+WHERE a.action IS NOT NULL;
+
+-- The same as of now, by the clock of the database.
+CREATE VIEW v_user_permissions WITH (security_invoker = true) AS
+SELECT tenant_id, user_id, group_id, role_id, granting_role_id, policy_id,
+    permission, action, resource, resource_id, effect, priority, conditional, valid_from, expires_at
+FROM v_user_permission_grants
+WHERE (valid_from IS NULL OR valid_from <= clock_timestamp())
+    AND (expires_at IS NULL OR clock_timestamp() < expires_at);
+
+-- What the grants come to: for each action and resource that one of them names, what
+-- the highest priority says at which anything applies, a deny before an allow. It is
+-- `depends` where an expression, a policy's document, a guardrail, a boundary or the
+-- resource's own policy may decide otherwise. A row of a pattern stands for all names
+-- under it that have no row of their own.
+CREATE FUNCTION user_permissions(
+    p_tenant text, p_user text, p_at timestamptz DEFAULT clock_timestamp()
+) RETURNS TABLE (action text, resource text, resource_id text, outcome text)
+LANGUAGE sql STABLE SET search_path = public, pg_temp SET jit = off AS $$
+    WITH ways AS MATERIALIZED (
+        SELECT lower(w.action) AS key, w.action, w.resource, w.resource_id,
+            w.effect, w.priority, NOT w.conditional AS certain
+        FROM v_user_permission_grants w
+        WHERE w.tenant_id = p_tenant AND w.user_id = p_user
+            AND (w.valid_from IS NULL OR w.valid_from <= p_at)
+            AND (w.expires_at IS NULL OR p_at < w.expires_at)
+    ),
+    -- What documents of the user's policies may say of an action, on some resources.
+    documents AS MATERIALIZED (
+        SELECT DISTINCT p.priority,
+            lower(s.value ->> 'Effect') AS effect,
+            replace(replace(replace(replace(replace(
+                lower(a.value), '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') AS pattern
+        FROM v_user_policies u
+            JOIN policies p ON p.tenant_id = u.tenant_id AND p.id = u.policy_id
+            CROSS JOIN LATERAL jsonb_array_elements(
+                CASE jsonb_typeof(p.document -> 'Statement')
+                    WHEN 'array' THEN p.document -> 'Statement'
+                    ELSE jsonb_build_array(p.document -> 'Statement')
+                END
+            ) s (value)
+            CROSS JOIN LATERAL jsonb_array_elements_text(
+                CASE jsonb_typeof(s.value -> 'Action')
+                    WHEN 'array' THEN s.value -> 'Action'
+                    WHEN 'string' THEN jsonb_build_array(s.value -> 'Action')
+                    ELSE '["*"]'
+                END
+            ) a (value)
+        WHERE p.document IS NOT NULL
+            AND u.tenant_id = p_tenant AND u.user_id = p_user
+            AND (u.valid_from IS NULL OR u.valid_from <= p_at)
+            AND (u.expires_at IS NULL OR p_at < u.expires_at)
+    ),
+    targets AS (
+        SELECT w.key, w.resource, w.resource_id, min(w.action) AS action
+        FROM ways w GROUP BY w.key, w.resource, w.resource_id
+    ),
+    -- All that is said of a target: by its own name, by a pattern that covers it, and by
+    -- documents.
+    said AS (
+        SELECT t.key, t.resource, t.resource_id, t.action,
+            w.effect, w.priority, w.certain
+        FROM targets t JOIN ways w ON w.key = t.key AND (
+            w.resource = t.resource AND (
+                (w.resource_id IS NULL) = (t.resource_id IS NULL) OR t.resource NOT LIKE '%*'
+            )
+            OR w.resource_id IS NULL AND w.resource LIKE '%*'
+                AND substr(t.resource, 1, length(w.resource) - 1)
+                    = substr(w.resource, 1, length(w.resource) - 1)
+        )
+        UNION ALL
+        SELECT t.key, t.resource, t.resource_id, t.action, d.effect, d.priority, false
+        FROM targets t JOIN documents d ON t.key LIKE d.pattern ESCAPE '!'
+    ),
+    -- The highest priority at which something is said for certain.
+    levelled AS (
+        SELECT s.key, s.resource, s.resource_id, s.action,
+            s.effect, s.priority, s.certain,
+            max(CASE WHEN s.certain THEN s.priority END)
+                OVER (
+                    PARTITION BY s.key, s.resource, s.resource_id
+                ) AS level
+        FROM said s
+    ),
+    settled AS (
+        SELECT l.action, l.resource, l.resource_id, l.level,
+            max(CASE WHEN l.certain AND l.effect = 'deny' AND l.priority = l.level THEN 1 ELSE 0 END)
+                AS denies,
+            max(CASE WHEN NOT l.certain AND l.effect = 'deny' AND l.priority >= coalesce(l.level, 0)
+                THEN 1 ELSE 0 END) AS may_deny,
+            max(CASE WHEN NOT l.certain AND l.effect = 'allow' AND l.priority > coalesce(l.level, -1)
+                THEN 1 ELSE 0 END) AS may_allow
+        FROM levelled l
+        GROUP BY l.key, l.action, l.resource, l.resource_id, l.level
+    )
+    SELECT t.action, t.resource, t.resource_id,
+        CASE
+            WHEN t.denies = 1 THEN CASE WHEN t.may_allow = 1 THEN 'depends' ELSE 'deny' END
+            WHEN t.level IS NULL AND t.may_allow = 0 AND NOT EXISTS (
+                SELECT 1 FROM resource_policies o
+                    JOIN resources r ON r.tenant_id = o.tenant_id AND r.id = o.resource_id
+                WHERE o.tenant_id = p_tenant AND (
+                    r.name = t.resource
+                    OR t.resource_id IS NULL AND t.resource LIKE '%*'
+                        AND substr(r.name, 1, length(t.resource) - 1)
+                            = substr(t.resource, 1, length(t.resource) - 1)
+                )
+            ) THEN 'deny'
+            WHEN t.level IS NULL OR t.may_deny = 1 OR EXISTS (
+                SELECT 1 FROM resource_policies o
+                    JOIN resources r ON r.tenant_id = o.tenant_id AND r.id = o.resource_id
+                WHERE o.tenant_id = p_tenant AND (
+                    r.name = t.resource
+                    OR t.resource_id IS NULL AND t.resource LIKE '%*'
+                        AND substr(r.name, 1, length(t.resource) - 1)
+                            = substr(t.resource, 1, length(t.resource) - 1)
+                )
+            ) OR (
+                EXISTS (SELECT 1 FROM platform_guardrails o
+                    WHERE o.only_tenant_id IS NULL OR o.only_tenant_id = p_tenant)
+                OR EXISTS (SELECT 1 FROM tenant_guardrails o WHERE o.tenant_id = p_tenant)
+                OR EXISTS (SELECT 1 FROM principal_boundaries o
+                    WHERE o.tenant_id = p_tenant AND o.principal_id = p_user)
+            ) THEN 'depends'
+            ELSE 'allow'
+        END AS outcome
+    FROM settled t
+$$;
+
+-- The same for every user, as of now.
+CREATE VIEW v_user_permission_outcomes WITH (security_invoker = true) AS
+SELECT p.tenant_id, p.id AS user_id, o.action, o.resource, o.resource_id, o.outcome
+FROM principals p CROSS JOIN LATERAL user_permissions(p.tenant_id, p.id, clock_timestamp()) o
+WHERE p.kind = 'user';

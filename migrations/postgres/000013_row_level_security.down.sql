@@ -14,6 +14,8 @@ ALTER FUNCTION get_partition_stats() SECURITY INVOKER;
 REVOKE EXECUTE ON FUNCTION create_next_month_partition(), create_future_partitions(integer),
     get_partition_stats() FROM app_platform;
 GRANT EXECUTE ON FUNCTION get_partition_stats() TO PUBLIC;
+REVOKE EXECUTE ON FUNCTION user_permissions(text, text, timestamptz) FROM app_user, app_platform;
+GRANT EXECUTE ON FUNCTION user_permissions(text, text, timestamptz) TO PUBLIC;
 
 DROP POLICY auditor ON audit_logs;
 DO $$

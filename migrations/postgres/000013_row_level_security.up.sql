@@ -72,6 +72,11 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON global_permissions, platforms, platform_
 GRANT SELECT, INSERT ON key_checks TO app_platform;
 GRANT SELECT, INSERT, UPDATE ON archive_tasks TO app_platform;
 GRANT SELECT ON kms_key_stats, encryption_keys TO app_user, app_platform;
+-- What people may do is read with the rights of whoever reads it.
+GRANT SELECT ON v_permission_actions, v_user_roles, v_user_policies, v_user_permission_grants,
+    v_user_permissions, v_user_permission_outcomes TO app_user, app_platform;
+REVOKE EXECUTE ON FUNCTION user_permissions(text, text, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION user_permissions(text, text, timestamptz) TO app_user, app_platform;
 
 -- Partitions are made ahead by the service. Evidence leaves through these three
 -- functions alone, as audit_retention, which the service's login is no member of.

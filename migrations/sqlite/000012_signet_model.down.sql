@@ -9,6 +9,13 @@ INSERT INTO migration_guard
 SELECT 0 FROM pragma_foreign_keys WHERE foreign_keys = 1 AND EXISTS (SELECT 1 FROM tenants);
 DROP TABLE migration_guard;
 
+DROP VIEW v_user_permission_outcomes;
+DROP VIEW v_user_permissions;
+DROP VIEW v_user_permission_grants;
+DROP VIEW v_user_policies;
+DROP VIEW v_user_roles;
+DROP VIEW v_permission_actions;
+
 DROP TABLE idempotency_keys;
 
 DROP INDEX idx_audit_logs_user_created;

@@ -393,6 +393,30 @@ mod tests {
     }
 
     #[test]
+    fn both_databases_know_the_codes_by_the_same_table() {
+        let mut rows = Vec::new();
+        for known in PERMISSION_CODES {
+            let code = known.code;
+            if known.grants.is_empty() {
+                rows.push(format!("    ('{code}', NULL, NULL)"));
+            }
+            for (actions, covers) in known.grants {
+                let names = actions.iter().map(|action| action.name());
+                rows.extend(names.map(|name| format!("    ('{code}', '{name}', '{covers}')")));
+            }
+        }
+        let expected = format!("VALUES\n{};", rows.join(",\n"));
+
+        for migration in [
+            include_str!("../../../migrations/postgres/000012_signet_model.up.sql"),
+            include_str!("../../../migrations/sqlite/000012_signet_model.up.sql"),
+        ] {
+            let (_, view) = migration.split_once("CREATE VIEW v_permission_actions").unwrap_or_default();
+            assert!(view.contains(&expected), "{expected}");
+        }
+    }
+
+    #[test]
     fn no_code_of_a_tenant_grants_an_action_of_the_platform() {
         for code in PERMISSION_CODES {
             for (actions, _) in code.grants {

@@ -65,6 +65,38 @@ async fn a_connection_that_served_one_tenant_shows_nothing_of_it_to_another() {
 }
 
 #[tokio::test]
+async fn the_views_on_what_people_may_do_show_a_tenant_its_own_people_only() {
+    const BOTH_READ: &str = "\
+        INSERT INTO principals (id, tenant_id, kind) VALUES ('u-a', 't-a', 'user'), ('u-b', 't-b', 'user'); \
+        INSERT INTO roles (id, tenant_id, name, code, permissions) VALUES \
+        ('r-a', 't-a', 'r', 'r', '[\"user:read\"]'), ('r-b', 't-b', 'r', 'r', '[\"user:read\"]'); \
+        INSERT INTO user_roles (id, tenant_id, user_id, role_id) VALUES \
+        ('a-a', 't-a', 'u-a', 'r-a'), ('a-b', 't-b', 'u-b', 'r-b');";
+    let db = TestDb::postgres().await;
+    run_script(&db.store, TWO_TENANTS).await;
+    run_script(&db.store, BOTH_READ).await;
+
+    for statement in [
+        "SELECT user_id FROM v_user_roles ORDER BY 1",
+        "SELECT user_id FROM v_user_permission_grants ORDER BY 1",
+        "SELECT user_id FROM v_user_permissions ORDER BY 1",
+        "SELECT user_id FROM v_user_permission_outcomes ORDER BY 1",
+        "SELECT 'u-a' AS user_id FROM user_permissions('t-a', 'u-a') \
+         UNION ALL SELECT 'u-b' FROM user_permissions('t-b', 'u-b') ORDER BY 1",
+    ] {
+        for (scope, expected) in [
+            (Scope::Tenant("t-a"), &["u-a"][..]),
+            (Scope::Tenant("t-b"), &["u-b"][..]),
+            (Scope::Platform, &["u-a", "u-b"][..]),
+        ] {
+            let mut rx = db.store.begin_read(scope).await.unwrap();
+            let seen: Vec<String> = rx.all(Sql::new(statement)).await.unwrap();
+            assert_eq!(seen, expected, "{statement}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_tenants_connection_reaches_no_row_of_another_and_no_table_of_the_platform() {
     let db = TestDb::postgres().await;
     run_script(&db.store, TWO_TENANTS).await;
