@@ -1211,17 +1211,11 @@ FROM user_policies a
     JOIN tenants t ON t.id = a.tenant_id AND t.status = 'ACTIVE' AND t.deleted_at IS NULL;
 
 -- Each way an active user comes to an action, at whatever time: by a permission that
--- a policy is linked to, on the policy's resources and all that lies in them, or by a
--- role's simple list. `resource_id` is null where `resource` is a pattern or one of
--- the tenant's own names.
+-- a policy is linked to, on one of the policy's resources and all that lies in it, or
+-- by a role's simple list. `resource_id` is null where `resource` is a pattern or one
+-- of the tenant's own names.
 CREATE VIEW v_user_permission_grants WITH (security_invoker = true) AS
-WITH RECURSIVE covered (tenant_id, policy_id, resource_id) AS (
-    SELECT l.tenant_id, l.policy_id, l.resource_id FROM policy_resources l
-    UNION
-    SELECT c.tenant_id, c.policy_id, r.id
-    FROM covered c JOIN resources r ON r.tenant_id = c.tenant_id AND r.parent_id = c.resource_id
-),
-linked (tenant_id, policy_id, permission, action, effect, priority, conditional) AS (
+WITH linked (tenant_id, policy_id, permission, action, effect, priority, conditional) AS NOT MATERIALIZED (
     SELECT l.tenant_id, l.policy_id, l.code, coalesce(a.action, l.code),
         coalesce(l.effect, p.effect), p.priority, p.expression IS NOT NULL
     FROM (
@@ -1241,8 +1235,8 @@ SELECT u.tenant_id, u.user_id, u.group_id, u.role_id, u.granting_role_id, u.poli
     l.effect, l.priority, l.conditional, u.valid_from, u.expires_at
 FROM v_user_policies u
     JOIN linked l ON l.tenant_id = u.tenant_id AND l.policy_id = u.policy_id
-    JOIN covered c ON c.tenant_id = l.tenant_id AND c.policy_id = l.policy_id
-    JOIN resources r ON r.tenant_id = c.tenant_id AND r.id = c.resource_id
+    JOIN policy_resources o ON o.tenant_id = l.tenant_id AND o.policy_id = l.policy_id
+    JOIN resources r ON r.tenant_id = o.tenant_id AND r.id = o.resource_id
 UNION ALL
 -- Without resources an allow permits nothing, and a deny holds in the whole tenant.
 SELECT u.tenant_id, u.user_id, u.group_id, u.role_id, u.granting_role_id, u.policy_id,
@@ -1286,7 +1280,7 @@ CREATE FUNCTION user_permissions(
     p_tenant text, p_user text, p_at timestamptz DEFAULT clock_timestamp()
 ) RETURNS TABLE (action text, resource text, resource_id text, outcome text)
 LANGUAGE sql STABLE SET search_path = public, pg_temp SET jit = off AS $$
-    WITH ways AS MATERIALIZED (
+    WITH RECURSIVE granted AS MATERIALIZED (
         SELECT lower(w.action) AS key, w.action, w.resource, w.resource_id,
             w.effect, w.priority, NOT w.conditional AS certain
         FROM v_user_permission_grants w
@@ -1294,12 +1288,28 @@ LANGUAGE sql STABLE SET search_path = public, pg_temp SET jit = off AS $$
             AND (w.valid_from IS NULL OR w.valid_from <= p_at)
             AND (w.expires_at IS NULL OR p_at < w.expires_at)
     ),
+    -- The linked resources and all that lies in each.
+    covered (linked_id, id) AS (
+        SELECT g.resource_id, g.resource_id FROM granted g WHERE g.resource_id IS NOT NULL
+        UNION
+        SELECT c.linked_id, r.id FROM covered c JOIN resources r ON r.parent_id = c.id
+        WHERE r.tenant_id = p_tenant
+    ),
+    ways AS MATERIALIZED (
+        SELECT g.key, g.action, r.name AS resource, r.id AS resource_id, g.effect, g.priority, g.certain
+        FROM granted g
+            JOIN covered c ON c.linked_id = g.resource_id
+            JOIN resources r ON r.tenant_id = p_tenant AND r.id = c.id
+        UNION ALL
+        SELECT g.key, g.action, g.resource, g.resource_id, g.effect, g.priority, g.certain
+        FROM granted g WHERE g.resource_id IS NULL
+    ),
     -- What documents of the user's policies may say of an action, on some resources.
     documents AS MATERIALIZED (
         SELECT DISTINCT p.priority,
             lower(s.value ->> 'Effect') AS effect,
             replace(replace(replace(replace(replace(
-                lower(a.value), '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') AS pattern
+                lower(a.value COLLATE "C"), '!', '!!'), '%', '!%'), '_', '!_'), '*', '%'), '?', '_') AS pattern
         FROM v_user_policies u
             JOIN policies p ON p.tenant_id = u.tenant_id AND p.id = u.policy_id
             CROSS JOIN LATERAL jsonb_array_elements(

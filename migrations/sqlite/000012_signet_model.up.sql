@@ -1310,17 +1310,11 @@ FROM user_policies a
     JOIN tenants t ON t.id = a.tenant_id AND t.status = 'ACTIVE' AND t.deleted_at IS NULL;
 
 -- Each way an active user comes to an action, at whatever time: by a permission that
--- a policy is linked to, on the policy's resources and all that lies in them, or by a
--- role's simple list. `resource_id` is null where `resource` is a pattern or one of
--- the tenant's own names.
+-- a policy is linked to, on one of the policy's resources and all that lies in it, or
+-- by a role's simple list. `resource_id` is null where `resource` is a pattern or one
+-- of the tenant's own names.
 CREATE VIEW v_user_permission_grants AS
-WITH RECURSIVE covered (tenant_id, policy_id, resource_id) AS (
-    SELECT l.tenant_id, l.policy_id, l.resource_id FROM policy_resources l
-    UNION
-    SELECT c.tenant_id, c.policy_id, r.id
-    FROM covered c JOIN resources r ON r.tenant_id = c.tenant_id AND r.parent_id = c.resource_id
-),
-linked (tenant_id, policy_id, permission, action, effect, priority, conditional) AS (
+WITH linked (tenant_id, policy_id, permission, action, effect, priority, conditional) AS NOT MATERIALIZED (
     SELECT l.tenant_id, l.policy_id, l.code, coalesce(a.action, l.code),
         coalesce(l.effect, p.effect), p.priority, p.expression IS NOT NULL
     FROM (
@@ -1340,8 +1334,8 @@ SELECT u.tenant_id, u.user_id, u.group_id, u.role_id, u.granting_role_id, u.poli
     l.effect, l.priority, l.conditional, u.valid_from, u.expires_at
 FROM v_user_policies u
     JOIN linked l ON l.tenant_id = u.tenant_id AND l.policy_id = u.policy_id
-    JOIN covered c ON c.tenant_id = l.tenant_id AND c.policy_id = l.policy_id
-    JOIN resources r ON r.tenant_id = c.tenant_id AND r.id = c.resource_id
+    JOIN policy_resources o ON o.tenant_id = l.tenant_id AND o.policy_id = l.policy_id
+    JOIN resources r ON r.tenant_id = o.tenant_id AND r.id = o.resource_id
 UNION ALL
 -- Without resources an allow permits nothing, and a deny holds in the whole tenant.
 SELECT u.tenant_id, u.user_id, u.group_id, u.role_id, u.granting_role_id, u.policy_id,
@@ -1382,12 +1376,30 @@ WHERE (valid_from IS NULL OR valid_from <= (CAST(unixepoch('subsec') * 1000 AS I
 -- resource's own policy may decide otherwise. A row of a pattern stands for all names
 -- under it that have no row of their own.
 CREATE VIEW v_user_permission_outcomes AS
-    WITH ways AS (
+    WITH RECURSIVE granted AS (
         SELECT w.tenant_id, w.user_id, lower(w.action) AS key, w.action, w.resource, w.resource_id,
             w.effect, w.priority, NOT w.conditional AS certain
         FROM v_user_permission_grants w
         WHERE (w.valid_from IS NULL OR w.valid_from <= (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000))
             AND (w.expires_at IS NULL OR (CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000) < w.expires_at)
+    ),
+    -- The linked resources and all that lies in each.
+    covered (tenant_id, linked_id, id) AS (
+        SELECT g.tenant_id, g.resource_id, g.resource_id FROM granted g WHERE g.resource_id IS NOT NULL
+        UNION
+        SELECT c.tenant_id, c.linked_id, r.id
+        FROM covered c JOIN resources r ON r.tenant_id = c.tenant_id AND r.parent_id = c.id
+    ),
+    ways AS (
+        SELECT g.tenant_id, g.user_id, g.key, g.action, r.name AS resource, r.id AS resource_id,
+            g.effect, g.priority, g.certain
+        FROM granted g
+            JOIN covered c ON c.tenant_id = g.tenant_id AND c.linked_id = g.resource_id
+            JOIN resources r ON r.tenant_id = c.tenant_id AND r.id = c.id
+        UNION ALL
+        SELECT g.tenant_id, g.user_id, g.key, g.action, g.resource, g.resource_id,
+            g.effect, g.priority, g.certain
+        FROM granted g WHERE g.resource_id IS NULL
     ),
     -- What documents of the user's policies may say of an action, on some resources.
     documents AS (

@@ -17,6 +17,7 @@ mod ceilings;
 mod change;
 pub mod cx;
 pub mod direct;
+pub mod effective;
 mod error;
 pub mod escalation;
 pub mod event;
@@ -81,6 +82,7 @@ pub fn tenant_routes(service: Service) -> OpenApiRouter {
         .merge(guardrails::platform::http::tenant_routes())
         .merge(boundaries::http::routes())
         .merge(direct::http::routes())
+        .merge(effective::http::routes())
         .merge(permissions::http::tenant_routes())
         .with_state(service)
         .merge(access::tenant_routes())

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use authz::effective::list_user_permissions;
+use authz::{Error, Listing};
 use base::Timestamp;
 use base::id::{TenantId, UserId};
 use store::testing::run_script;
@@ -504,5 +506,37 @@ async fn what_the_views_say_of_a_thousand_people_is_what_the_engine_decides() {
             let enough = tally.allow > 1_000 && tally.deny > 1_000 && tally.depends > 500;
             assert!(enough && tally.unsaid > 1_000, "{backend:?}: {tally:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_a_persons_permissions_is_what_the_view_says_of_them_and_for_whom_may_read_all_that() {
+    for world in World::both().await {
+        let root = world.user(&world.acme, "root", Some("SUPER_ADMIN")).await;
+        let root = world.cx_of(&world.acme, &root, "root");
+        let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
+        let plain = world.user(&world.acme, "plain", None).await;
+        let plain_cx = world.cx_of(&world.acme, &plain, "plain");
+        let listing = Listing::first(200);
+        #[expect(clippy::disallowed_methods, reason = "tests")]
+        let mut rx = world.db.store.begin_read(Scope::Tenant(world.acme.id.as_str())).await.unwrap();
+        let sql = Sql::new(
+            "SELECT action FROM v_user_permissions WHERE tenant_id = $1 AND user_id = $2 \
+             ORDER BY action, resource",
+        );
+        let expected: Vec<String> = rx.all(sql.bind(&world.acme.id).bind(&admin)).await.unwrap();
+        drop(rx);
+
+        let found = list_user_permissions(&root, &admin, &listing).await.unwrap();
+
+        assert!(expected.len() > 5);
+        assert_eq!(found.items.iter().map(|way| way.action.as_str()).collect::<Vec<_>>(), expected);
+        assert!(found.items.iter().all(|way| way.role_id.is_some() && way.policy_id.is_none()));
+        assert!(list_user_permissions(&root, &plain, &listing).await.unwrap().items.is_empty());
+        let foreign = world.user(&world.rival, "foreign", Some("ADMIN")).await;
+        let found = list_user_permissions(&root, &foreign, &listing).await;
+        assert!(matches!(found, Err(Error::NotFound(_))), "{found:?}");
+        let found = list_user_permissions(&plain_cx, &plain, &listing).await;
+        assert!(matches!(found, Err(Error::Denied { .. })), "{found:?}");
     }
 }

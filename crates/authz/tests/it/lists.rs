@@ -30,6 +30,7 @@ struct Scene {
     router: Router,
     root: Cx,
     person: UserId,
+    reader: UserId,
     role: RoleId,
     group: GroupId,
     policy: PolicyId,
@@ -137,11 +138,12 @@ impl Scene {
                 tx.commit().await.unwrap();
             }
         }
+        let reader = reader_of(&world, &root).await;
         let parent = made_resources[0].to_string();
         let service = Service::new(CursorKey::new([7; 32]));
         let routes = OpenApiRouter::new().nest("/t/{tenant}", authz::tenant_routes(service));
         let (router, _) = routes.split_for_parts();
-        Self { world, router, root, person, role, group, policy, parent }
+        Self { world, router, root, person, reader, role, group, policy, parent }
     }
 
     async fn get(&self, cx: &Cx, path: &str) -> (u16, Value) {
@@ -175,7 +177,7 @@ impl Scene {
 
     /// The lists: their addresses, what tells their members apart, and by what they are sorted.
     fn lists(&self) -> Vec<(String, Id, &'static [&'static str])> {
-        let Self { person, role, group, policy, parent, .. } = self;
+        let Self { person, reader, role, group, policy, parent, .. } = self;
         vec![
             ("/roles".to_owned(), plain("id"), &["code", "name", "created_at", "updated_at"]),
             ("/groups".to_owned(), plain("id"), &["name", "created_at"]),
@@ -186,6 +188,7 @@ impl Scene {
             (format!("/resources/{parent}/children"), plain("id"), &["name", "created_at"]),
             (format!("/roles/{role}/assignments"), plain("holder_id"), &["holder_type"]),
             (format!("/users/{person}/roles"), held, &["role_code", "valid_from", "expires_at"]),
+            (format!("/users/{reader}/permissions"), way, &["action", "resource", "permission"]),
             (format!("/groups/{group}/roles"), plain("role_id"), &["role_code", "valid_from", "expires_at"]),
             (format!("/groups/{group}/members"), plain("principal_id"), &["principal_id"]),
             (format!("/users/{person}/groups"), plain("group_id"), &["name", "valid_from", "expires_at"]),
@@ -211,6 +214,37 @@ fn plain(member: &'static str) -> Id {
 
 fn held(item: &Value) -> String {
     format!("{}/{}", item["role_id"].as_str().unwrap(), item["group_id"].as_str().unwrap_or_default())
+}
+
+fn way(item: &Value) -> String {
+    let text = |member: &str| item[member].as_str().unwrap_or_default().to_owned();
+    let members = ["group_id", "role_id", "granting_role_id", "policy_id", "resource_id", "effect"];
+    let members = members.iter().chain(&["permission", "action", "resource"]);
+    members.map(|member| text(member)).collect::<Vec<_>>().join("/")
+}
+
+/// Somebody who comes to some actions directly and through a group.
+async fn reader_of(world: &World, root: &Cx) -> UserId {
+    let reader = world.user(&world.acme, "reader", None).await;
+    let permissions = ["role:update", "tenant:update"].map(str::to_owned).to_vec();
+    let new = NewRole {
+        code: "WAYS".to_owned(),
+        name: "Ways".to_owned(),
+        description: None,
+        parent_id: None,
+        permissions,
+    };
+    let role = roles::create_role(root, new).await.unwrap().id;
+    let group = NewGroup { name: "ways".to_owned(), description: None };
+    let group = groups::create_group(root, group).await.unwrap().id;
+    let (cx, permit) = world.boot(&world.acme);
+    let mut tx = cx.write(&permit).await.unwrap();
+    groups::add_member_in(&cx, &mut tx, &permit, &group, &reader.cast(), until(60)).await.unwrap();
+    for holder in [Holder::from(&group), Holder::from(&reader)] {
+        roles::assign_in(&cx, &mut tx, &permit, &holder, &role, Window::ALWAYS).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    reader
 }
 
 /// What a member is sorted by: nothing comes first, names of groups and policies have no case.
@@ -274,7 +308,7 @@ async fn every_filter_finds_what_the_oracle_finds() {
         item[member].as_str().unwrap_or_default()
     }
     for scene in Scene::both().await {
-        let Scene { person, role, group, policy, parent, .. } = &scene;
+        let Scene { person, reader, role, group, policy, parent, .. } = &scene;
         let cases: Vec<(String, &str, Fits)> = vec![
             ("/roles".to_owned(), "name sw \"Al\" or code eq \"92\"", |i| {
                 text(i, "name").starts_with("Al") || i["code"] == "92"
@@ -302,6 +336,10 @@ async fn every_filter_finds_what_the_oracle_finds() {
             (format!("/users/{person}/roles"), "group_id pr and expires_at pr", |i| {
                 !i["group_id"].is_null() && !i["expires_at"].is_null()
             }),
+            (format!("/users/{reader}/permissions"), "action sw \"policy:\" and group_id pr", |i| {
+                text(i, "action").starts_with("policy:") && !i["group_id"].is_null()
+            }),
+            (format!("/users/{reader}/permissions"), "resource eq \"*\"", |i| i["resource"] == "*"),
             (format!("/groups/{group}/roles"), "role_code sw \"R\"", |i| {
                 text(i, "role_code").starts_with('R')
             }),
@@ -405,6 +443,7 @@ fn id_of(path: &str) -> &'static str {
     match path {
         _ if path.ends_with("/assignments") => "holder_id",
         _ if path.ends_with("/members") => "principal_id",
+        _ if path.starts_with("/users/") && path.ends_with("/permissions") => "role_id",
         _ if path.ends_with("/roles") && path.len() > 6 => "role_id",
         _ if path.ends_with("/groups") && path.len() > 7 => "group_id",
         _ => "id",
