@@ -4,7 +4,9 @@
 //! actions and resources that it is registered for as an enforcement point ([`Registration`]), and with the
 //! context keys that it is registered for. Callers have a rate each. A subject that is unknown,
 //! inactive or of another tenant is denied with the same body. Reasons are for `access:Explain`; anybody
-//! else gets the decision and an opaque id, and the person denied learns what kind of denial it is.
+//! else gets the decision and an opaque id, and the person denied learns what kind of denial it is. Asked to explain
+//! ([`explain`]), it also says what nearly applied; the person denied then learns which keys of their own question
+//! were not as some statement wants them.
 //!
 //! Denied answers are recorded each, allowed ones counted, unless the tenant's configuration asks for each
 //! (`{"audit": {"allowed_decisions": "each"}}`).
@@ -16,13 +18,14 @@ mod sitting;
 mod store;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use base::Timestamp;
 use base::id::PrincipalId;
 use base::text::name_key;
-use policy::{Because, Denial, Stored};
+use policy::{Because, Decision, Denial, Explanation, Failed, Key, Known, Miss, Stored, Tagged};
 use serde_json::json;
 
 pub use http::{metadata, tenant_routes};
@@ -34,12 +37,15 @@ pub use registration::{
 };
 
 use crate::principals::PrincipalKind;
+use crate::cx::Verdict;
 use crate::snapshot::Principal;
 use crate::{Action, Actor, Circumstances, Cx, Error, Event, Permit, Result, Target, TenantRef};
 use sitting::Sitting;
 
 /// Questions of one call at most.
 pub const QUESTIONS_MAX: usize = 1_000;
+/// What an explanation counts as, in questions: it looks at every statement.
+pub const EXPLANATION_QUESTIONS: usize = 10;
 /// The longest text of a question that the audit log keeps, in characters.
 const RECORDED_CHARS_MAX: usize = 256;
 /// Context keys that only the decision point may set.
@@ -110,6 +116,9 @@ pub struct Answer {
     pub denial: Option<Refused>,
     /// The reasons, where the caller may see them.
     pub reasons: Option<Reasons>,
+    /// The keys of the caller's own question that are not as statements want them that apply but for that, where an
+    /// explanation was asked for. By name, each once.
+    pub failed_keys: Vec<String>,
     /// What the caller's registration does not cover; the question was then not looked at.
     pub uncovered: Option<Uncovered>,
     /// Since when the database does not answer, where it was decided by what was known until then.
@@ -144,6 +153,26 @@ pub struct Reasons {
     pub errors: Vec<Because>,
     /// The version of the policies that answered; none where they were not asked.
     pub version: Option<i64>,
+    /// What nearly applied; none where no explanation was asked for.
+    pub nearest: Option<Nearest>,
+}
+
+/// The allows that nearly applied to a question that was denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nearest {
+    /// The nearest first.
+    pub misses: Vec<Miss>,
+    /// Whether every statement was looked at.
+    pub complete: bool,
+}
+
+/// How much is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// The decision, and its reasons where the caller may see them.
+    Decision,
+    /// Also what nearly applied.
+    Nearest,
 }
 
 /// Answers questions in their order; fewer answers than questions where the semantic stops early. A question
@@ -162,7 +191,8 @@ pub async fn evaluate(cx: &Cx, questions: &[Question], semantic: Semantic) -> Re
     let explains = cx.may(Action::AccessExplain, &Target::all("access")).await?;
     let mut answers = Vec::with_capacity(questions.len());
     for question in questions {
-        let answer = answer(cx, &mut sitting, &asker, permit.as_ref(), question, explains).await?;
+        let how = (explains, Depth::Decision);
+        let answer = answer(cx, &mut sitting, &asker, permit.as_ref(), question, how).await?;
         let stop = match semantic {
             Semantic::ExecuteAll => false,
             Semantic::DenyOnFirstDeny => !answer.decision,
@@ -174,6 +204,27 @@ pub async fn evaluate(cx: &Cx, questions: &[Question], semantic: Semantic) -> Re
         }
     }
     Ok(answers)
+}
+
+/// Answers a question with what nearly applied: to those who hold `access:Explain` the statements, to the person
+/// denied the keys of their own question that failed. It counts as [`EXPLANATION_QUESTIONS`] questions.
+///
+/// Fails as [`evaluate`] does, and with [`Error::Denied`] if the question is about another and the caller lacks
+/// `access:Explain`.
+pub async fn explain(cx: &Cx, question: &Question) -> Result<Answer> {
+    let tenant = cx.tenant()?.clone();
+    let mut sitting = Sitting::begin(cx, &tenant).await?;
+    let asker = Asker::of(cx, &mut sitting).await?;
+    asker.charge(cx, EXPLANATION_QUESTIONS).await?;
+    let permit = permit_to_ask(cx, &tenant, &asker, std::slice::from_ref(question)).await?;
+    let explains = match &permit {
+        Some(_) => {
+            cx.authorize(Action::AccessExplain, &Target::all("access")).await?;
+            true
+        }
+        None => cx.may(Action::AccessExplain, &Target::all("access")).await?,
+    };
+    answer(cx, &mut sitting, &asker, permit.as_ref(), question, (explains, Depth::Nearest)).await
 }
 
 /// Who asks: what the decision point keeps in memory of a client of the tenant.
@@ -264,7 +315,7 @@ async fn answer<'a>(
     asker: &Asker,
     permit: Option<&Permit>,
     question: &'a Question,
-    explains: bool,
+    (explains, depth): (bool, Depth),
 ) -> Result<Answer> {
     let (tenant, stale_since) = (sitting.tenant, sitting.stale_since);
     let own = own_principal(cx, tenant, &question.subject);
@@ -276,6 +327,7 @@ async fn answer<'a>(
             id,
             denial: None,
             reasons: None,
+            failed_keys: Vec::new(),
             uncovered: Some(found),
             stale_since,
         });
@@ -287,16 +339,19 @@ async fn answer<'a>(
     };
     let asked = principal.as_ref().filter(|_| tenant.active);
     let circumstances = question.circumstances(cx, is_own);
+    let mut failed_keys = Vec::new();
     let (verdict, reasons) = match asked {
+        Some(principal) if depth == Depth::Nearest => {
+            let found = sitting.explain(principal, question, &circumstances).await?;
+            if is_own && let Some(found) = &found {
+                failed_keys = own_failed_keys(&found.misses);
+            }
+            told(found.map(|Explanation { decision, misses, complete }| {
+                (decision, Some(Nearest { misses, complete }))
+            }))
+        }
         Some(principal) if explains => {
-            let decision = sitting.decide(principal, question, &circumstances).await?;
-            let verdict = decision.as_ref().map(|decision| decision.denial.map_or(Ok(()), Err));
-            let reasons = decision.map(|decision| Reasons {
-                version: Some(decision.version),
-                because: decision.because,
-                errors: decision.errors,
-            });
-            (verdict, reasons)
+            told(sitting.decide(principal, question, &circumstances).await?.map(|decision| (decision, None)))
         }
         Some(principal) => (sitting.judge(principal, question, &circumstances).await?, None),
         None => (None, None),
@@ -308,11 +363,35 @@ async fn answer<'a>(
     };
     let other = principal.as_ref().filter(|_| !is_own);
     let id = record(cx, tenant, question, other, denial.map(Refused::as_str)).await;
-    let reasons = explains.then(|| {
-        reasons.unwrap_or_else(|| Reasons { version: None, because: Vec::new(), errors: Vec::new() })
-    });
+    let nothing = || Reasons { version: None, because: Vec::new(), errors: Vec::new(), nearest: None };
+    let reasons = explains.then(|| reasons.unwrap_or_else(nothing));
     let (decision, denial) = (denial.is_none(), denial.filter(|_| explains || is_own));
-    Ok(Answer { decision, id, denial, reasons, uncovered: None, stale_since })
+    Ok(Answer { decision, id, denial, reasons, failed_keys, uncovered: None, stale_since })
+}
+
+/// What a decision says: the verdict and the reasons. None where there is no such active principal.
+fn told(found: Option<(Decision, Option<Nearest>)>) -> (Option<Verdict>, Option<Reasons>) {
+    let Some((decision, nearest)) = found else { return (None, None) };
+    let verdict = decision.denial.map_or(Ok(()), Err);
+    let Decision { because, errors, version, .. } = decision;
+    (Some(verdict), Some(Reasons { because, errors, version: Some(version), nearest }))
+}
+
+/// The keys that failed in statements of which nothing else did. What is stored with the resource is none of the
+/// asker's own question.
+fn own_failed_keys(misses: &[Miss]) -> Vec<String> {
+    let is_own = |key: &Key| {
+        let stored = [Known::ResourceOwner, Known::ResourceAccount].map(Key::Known);
+        !stored.contains(key) && !matches!(key, Key::Tag(Tagged::Resource, _))
+    };
+    let key = |failed: &Failed| match failed {
+        Failed::Condition { key, .. } => Some(key.clone()),
+        _ => None,
+    };
+    let near = misses.iter().filter_map(|miss| miss.failed.iter().map(key).collect::<Option<Vec<Key>>>());
+    let keys: BTreeSet<String> =
+        near.filter(|keys| keys.iter().all(is_own)).flatten().map(|key| key.name()).collect();
+    keys.into_iter().collect()
 }
 
 /// Leaves the evidence and gives the id of the answer.

@@ -20,7 +20,7 @@ use std::sync::{Arc, RwLock};
 use ::store::{Rx, Scope};
 use base::Timestamp;
 use base::id::{PrincipalId, TenantId};
-use policy::{Decision, Denial, Facts, Request, Snapshot};
+use policy::{Decision, Denial, Explanation, Facts, Request, Snapshot};
 use quick_cache::sync::Cache;
 
 use crate::cx::Verdict;
@@ -233,6 +233,22 @@ impl Snapshots {
         let held = self.held(known, policies, ask)?;
         let facts = facts(known, &held, ask.circumstances, ask.now, ask.tags());
         Ok(policies.policies.decide(&held.principal(), &ask.request(&facts)))
+    }
+
+    /// Decides a question about a principal, with reasons and what nearly applied.
+    pub(crate) fn explain(
+        &self,
+        known: &Principal,
+        policies: &TenantPolicies,
+        ask: &Asked<'_>,
+    ) -> Result<Explanation> {
+        if is_foreign(ask.resource, &known.tenant) {
+            let decision = Decision::nothing_applies(policies.version);
+            return Ok(Explanation { decision, misses: Vec::new(), complete: true });
+        }
+        let held = self.held(known, policies, ask)?;
+        let facts = facts(known, &held, ask.circumstances, ask.now, ask.tags());
+        Ok(policies.policies.explain(&held.principal(), &ask.request(&facts)))
     }
 
     /// Judges a question as if the tenant imposed these policies on everybody.

@@ -12,8 +12,10 @@ use serde_json::Value as Json;
 
 use crate::document::{Document, Kind, ParseError};
 use crate::key::{Facts, Known, Tagged};
-use crate::policy::Policy;
-use crate::snapshot::{Decision, Denial, Input, Principal, Request, RoleInput, Snapshot};
+use crate::policy::{Policy, Source};
+use crate::snapshot::{
+    Because, Denial, Explanation, Failed, Input, Principal, Request, RoleInput, Snapshot,
+};
 use crate::statement::Effect;
 use crate::value::{Stored, Value};
 
@@ -113,16 +115,26 @@ impl Case {
                     Outcome::Failed(format!("expected a refusal at `{at}`, found {}", found.join("; ")))
                 }
             },
-            CaseKind::Decision(asked) => match asked.decide() {
-                Ok(decision) => asked.compare(&decision),
+            CaseKind::Decision(asked) => match asked.explain() {
+                Ok(explanation) => asked.compare(&explanation),
                 Err(error) => Outcome::Failed(error),
             },
+        }
+    }
+
+    /// Puts the case to the engine and returns the decision with its reasons; none where a document is to be refused.
+    ///
+    /// Fails with the sentence that says why its policies cannot be asked.
+    pub fn explain(&self) -> Result<Option<Explanation>, String> {
+        match &self.kind {
+            CaseKind::Refused { .. } => Ok(None),
+            CaseKind::Decision(asked) => asked.explain().map(Some),
         }
     }
 }
 
 impl Asked {
-    fn decide(&self) -> Result<Decision, String> {
+    fn explain(&self) -> Result<Explanation, String> {
         let snapshot = Snapshot::compile(0, self.input.clone()).map_err(|error| error.to_string())?;
         let identity = snapshot.identity(&[ROLE], &[]).map_err(|error| error.to_string())?;
         let table = |policies: &Option<Vec<Policy>>| {
@@ -147,22 +159,23 @@ impl Asked {
             facts.set(*known, stored.as_value());
         }
         let request = Request { action: &self.action, resource: &self.resource, facts: &facts };
-        Ok(snapshot.decide(&principal, &request))
+        Ok(snapshot.explain(&principal, &request))
     }
 
-    fn compare(&self, decision: &Decision) -> Outcome {
+    fn compare(&self, explanation: &Explanation) -> Outcome {
+        let decision = &explanation.decision;
         let word = |effect: Effect| if effect == Effect::Allow { "allow" } else { "deny" };
         if decision.effect != self.effect {
             let why = decision.denial.map_or(String::new(), |denial| format!(" ({})", denial.as_str()));
             let (expected, found) = (word(self.effect), word(decision.effect));
-            return Outcome::Failed(format!("expected {expected}, found {found}{why}{}", because(decision)));
+            return Outcome::Failed(format!("expected {expected}, found {found}{why}{}", reasons(explanation)));
         }
         if self.denial.is_some_and(|expected| decision.denial != Some(expected)) {
             let expected = self.denial.map_or("", Denial::as_str);
             let found = decision.denial.map_or("none", Denial::as_str);
             return Outcome::Failed(format!(
                 "expected the denial {expected}, found {found}{}",
-                because(decision)
+                reasons(explanation)
             ));
         }
         if self.errors.is_some_and(|expected| decision.errors.len() != expected) {
@@ -173,24 +186,24 @@ impl Asked {
     }
 }
 
-/// The statements that decided, in words.
-fn because(decision: &Decision) -> String {
+/// The statements that decided and those that nearly applied, in words.
+fn reasons(explanation: &Explanation) -> String {
     let mut text = String::new();
-    for because in &decision.because {
-        let (id, number) = (crate::cases::source(because), because.statement);
-        text.push_str(&format!("\n    because of {} {id}, statement {number}", because.layer.as_str()));
-        if let Some(sid) = &because.sid {
-            text.push_str(&format!(" ({sid})"));
-        }
+    for because in &explanation.decision.because {
+        text.push_str(&format!("\n    because of {}", statement(because)));
+    }
+    for miss in &explanation.misses {
+        let failed: Vec<String> = miss.failed.iter().map(Failed::to_string).collect();
+        text.push_str(&format!("\n    nearly {}: {}", statement(&miss.statement), failed.join(", ")));
     }
     text
 }
 
-fn source(because: &crate::snapshot::Because) -> &str {
-    match &because.source {
-        crate::policy::Source::Policy { name, .. } | crate::policy::Source::Link { name, .. } => name,
-        crate::policy::Source::Permission { code } => code,
-    }
+fn statement(because: &Because) -> String {
+    let (Source::Policy { name, .. } | Source::Link { name, .. } | Source::Permission { code: name }) =
+        &because.source;
+    let sid = because.sid.as_ref().map(|sid| format!(" ({sid})")).unwrap_or_default();
+    format!("{} {name}, statement {}{sid}", because.layer.as_str(), because.statement)
 }
 
 /// The role of a case, which holds these policies.

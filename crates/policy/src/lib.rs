@@ -44,8 +44,8 @@ pub use pattern::{ActionPattern, PatternError, ResourcePattern};
 pub use policy::{Policy, RoleRef, Source};
 pub use reads::Reads;
 pub use snapshot::{
-    Answer, Because, CompileError, Decision, Denial, Edit, Identity, Input, Layer, Principal, Request,
-    RoleInput, Snapshot,
+    Answer, Because, CompileError, Decision, Denial, Edit, Explanation, Failed, Identity, Input, Layer, Miss,
+    Principal, Request, RoleInput, Snapshot, Unmet,
 };
 pub use statement::{Effect, Statement};
 pub use table::Table;

@@ -7,6 +7,7 @@
 
 mod combine;
 mod edit;
+mod explain;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::table::{Grant, Table};
 
 pub use combine::{Answer, BECAUSE_MAX, Because, Decision, Denial, Layer, Principal, Request};
 pub use edit::Edit;
+pub use explain::{EXPLAIN_STEPS_MAX, Explanation, Failed, MISSES_MAX, Miss, Unmet};
 
 /// The most roles on the way from a role to its furthest ancestor, both counted.
 pub const ROLE_DEPTH_MAX: usize = 10;

@@ -45,7 +45,7 @@ enum Command {
     Login(login::LoginArguments),
     /// Prints an access token of whoever signed in, for scripts.
     Token(login::TokenArguments),
-    /// Checks policies and runs their tests, on files alone.
+    /// Checks policies, runs their tests and explains decisions.
     #[command(subcommand)]
     Policy(policy::Policy),
     /// Manages tenants, over HTTP as whoever signed in.
@@ -166,7 +166,7 @@ fn dispatch(cli: Cli, begun: Instant) -> Result<(), Failure> {
         Command::Apply(ref arguments) if !arguments.host => return apply::apply_remote(arguments, &env),
         Command::Export(ref arguments) if !arguments.host => return apply::export_remote(arguments, &env),
         Command::Login(arguments) => return login::login(&arguments, &env),
-        Command::Policy(ref command) => return policy::run(command),
+        Command::Policy(ref command) => return policy::run(command, &env),
         Command::Tenant(ref command) => return tenant::run(command, &env),
         Command::Token(arguments) => return login::token(&arguments, &env),
         Command::User(User::Remote(ref command)) => return user::run(command, &env),

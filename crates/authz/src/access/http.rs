@@ -13,6 +13,8 @@
 //! stands in its own answer (section 7.2.1 calls it an error of an individual evaluation): denied, with
 //! `context.error`.
 
+mod nearest;
+
 use std::net::IpAddr;
 
 use axum::extract::Request;
@@ -46,6 +48,7 @@ pub fn tenant_routes() -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(evaluate_one))
         .routes(routes!(evaluate_many))
+        .routes(routes!(nearest::explain_one))
         .routes(routes!(configuration))
 }
 
@@ -166,6 +169,19 @@ pub struct ContextBody {
     /// The version of the policies that answered, for those who hold `access:Explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_version: Option<i64>,
+    /// The allows that nearly applied, the nearest first, where an explanation was asked for and a denial came of no
+    /// statement that denies; for those who hold `access:Explain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nearest: Option<Vec<nearest::MissBody>>,
+    /// Whether every statement was looked at for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nearest_complete: Option<bool>,
+    /// The kind of the denial, in an explanation: a stable word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denial: Option<&'static str>,
+    /// The condition keys of the caller's own question that are not as policies want them, in an explanation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_keys: Option<Vec<String>>,
     /// Why this one of several questions was not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorBody>,
@@ -245,7 +261,7 @@ async fn single(cx: &Cx, question: Question) -> Result<Response, Failure> {
     let mut answer = answers.into_iter().next().ok_or_else(|| base::bug!("a question without an answer"))?;
     match answer.uncovered.take() {
         Some(found) => Err(Error::Uncovered { found, decision: answer.id }.into()),
-        None => Ok(Json(describe(answer)).into_response()),
+        None => Ok(Json(describe(answer, false)).into_response()),
     }
 }
 
@@ -280,7 +296,7 @@ async fn evaluate_many(cx: Cx, request: Request) -> Response {
             SemanticBody::PermitOnFirstPermit => Semantic::PermitOnFirstPermit,
         };
         let answers = evaluate(&cx, &questions, semantic).await?;
-        let body = DecisionsBody { evaluations: answers.into_iter().map(describe).collect() };
+        let body = DecisionsBody { evaluations: answers.into_iter().map(|answer| describe(answer, false)).collect() };
         Ok(Json(body).into_response())
     })
     .await
@@ -451,17 +467,20 @@ fn resource_name(resource: &ResourceBody) -> String {
     }
 }
 
-fn describe(answer: Answer) -> DecisionBody {
-    let explained = answer.reasons.is_some();
+fn describe(answer: Answer, explains: bool) -> DecisionBody {
+    let sees_reasons = answer.reasons.is_some();
     let words = answer.denial.map(words);
     let describe_all = |list: &[policy::Because]| list.iter().map(describe_because).collect::<Vec<_>>();
-    let (because, errors, policy_version) = match answer.reasons {
-        Some(reasons) => {
-            (Some(describe_all(&reasons.because)), describe_all(&reasons.errors), reasons.version)
-        }
-        None => (None, Vec::new(), None),
+    let (because, errors, policy_version, nearest) = match answer.reasons {
+        Some(reasons) => (
+            Some(describe_all(&reasons.because)),
+            describe_all(&reasons.errors),
+            reasons.version,
+            reasons.nearest,
+        ),
+        None => (None, Vec::new(), None, None),
     };
-    let (reason_admin, reason_user) = if explained { (words, None) } else { (None, words) };
+    let (reason_admin, reason_user) = if sees_reasons { (words, None) } else { (None, words) };
     let error = answer.uncovered.map(|found| {
         let problem = found.problem();
         let status = web::failure::status(problem.kind()).as_u16();
@@ -475,6 +494,10 @@ fn describe(answer: Answer) -> DecisionBody {
         because,
         errors,
         policy_version,
+        nearest_complete: nearest.as_ref().map(|nearest| nearest.complete),
+        nearest: nearest.map(|nearest| nearest.misses.iter().map(nearest::describe).collect()),
+        denial: answer.denial.map(Refused::as_str).filter(|_| explains),
+        failed_keys: Some(answer.failed_keys).filter(|keys| explains && !keys.is_empty()),
         error,
         stale_since,
     };

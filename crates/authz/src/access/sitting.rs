@@ -9,7 +9,7 @@ use ::store::Scope;
 use base::Timestamp;
 use base::id::PrincipalId;
 use base::text::name_key;
-use policy::Decision;
+use policy::{Decision, Explanation};
 
 use super::{Question, RECORDED_CHARS_MAX, Subject, store};
 use crate::principals::PrincipalKind;
@@ -151,6 +151,20 @@ impl<'a> Sitting<'a> {
         let tags = self.tags(&question.resource).await?;
         let asked = self.asked(question, circumstances, tags.as_deref());
         self.cx.core().snapshots().decide(&known, &self.policies, &asked).map(Some)
+    }
+
+    /// Decides as [`Sitting::decide`] does, with what nearly applied.
+    pub(super) async fn explain(
+        &mut self,
+        id: &PrincipalId,
+        question: &Question,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<Option<Explanation>> {
+        self.cx.core().note_stale()?;
+        let Some(known) = self.active(id).await? else { return Ok(None) };
+        let tags = self.tags(&question.resource).await?;
+        let asked = self.asked(question, circumstances, tags.as_deref());
+        self.cx.core().snapshots().explain(&known, &self.policies, &asked).map(Some)
     }
 
     async fn active(&mut self, id: &PrincipalId) -> Result<Option<Arc<Principal>>> {

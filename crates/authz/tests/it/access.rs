@@ -77,7 +77,7 @@ async fn call(cx: &Cx, request: Request<Body>) -> (StatusCode, axum::http::Heade
     (parts.status, parts.headers, serde_json::from_slice(&bytes).unwrap())
 }
 
-async fn post(cx: &Cx, path: &str, body: &Value) -> (StatusCode, Value) {
+pub(crate) async fn post(cx: &Cx, path: &str, body: &Value) -> (StatusCode, Value) {
     let request =
         Request::post(path).header("content-type", "application/json").body(body.to_string().into());
     let (status, _, body) = call(cx, request.unwrap()).await;

@@ -4,6 +4,7 @@
 mod access;
 mod effective;
 mod escalation;
+mod explain;
 mod follow;
 mod guards;
 mod idempotency;

@@ -215,12 +215,12 @@ impl<'a> Chain<'a> {
 }
 
 /// The layers that may be there besides the identity, and what says it.
-type Layers<'a> = [(Layer, Option<&'a Table>); 6];
+pub(super) type Layers<'a> = [(Layer, Option<&'a Table>); 6];
 
 /// What each layer says.
-struct Said<'a> {
+pub(super) struct Said<'a> {
     layers: [Option<(Layer, &'a Table, Levels)>; 6],
-    identity: Levels,
+    pub(super) identity: Levels,
 }
 
 /// What the identity decides where no layer is final.
@@ -234,23 +234,23 @@ fn decided_by(identity: Levels, resource_allows: bool) -> Answer {
 }
 
 impl<'a> Said<'a> {
-    fn hear(layers: Layers<'a>, identity: Levels, ask: &Ask<'_>) -> Self {
+    pub(super) fn hear(layers: Layers<'a>, identity: Levels, ask: &Ask<'_>) -> Self {
         let hear =
             |(layer, table): (Layer, Option<&'a Table>)| table.map(|table| (layer, table, table.judge(ask)));
         Self { layers: layers.map(hear), identity }
     }
 
-    fn layers(&self) -> impl Iterator<Item = (Layer, &'a Table, Levels)> {
+    pub(super) fn layers(&self) -> impl Iterator<Item = (Layer, &'a Table, Levels)> {
         self.layers.iter().flatten().copied()
     }
 
     /// A deny that is final.
-    fn final_deny(&self) -> Option<Layer> {
+    pub(super) fn final_deny(&self) -> Option<Layer> {
         self.layers().find(|(_, _, levels)| levels.deny > 0).map(|(layer, ..)| layer)
     }
 
     /// A ceiling that does not allow.
-    fn closed(&self) -> Option<Layer> {
+    pub(super) fn closed(&self) -> Option<Layer> {
         let mut ceilings = self.layers().filter(|(layer, ..)| *layer != Layer::Resource);
         ceilings.find(|(_, _, levels)| levels.allow == 0).map(|(layer, ..)| layer)
     }
@@ -259,7 +259,7 @@ impl<'a> Said<'a> {
         self.layers().any(|(layer, _, levels)| layer == Layer::Resource && levels.allow > 0)
     }
 
-    fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> Answer {
         if let Some(layer) = self.final_deny().or_else(|| self.closed()) {
             return Err(layer.denial());
         }
@@ -306,7 +306,7 @@ impl Snapshot {
 
     /// Puts a request to `then` with the layers that may be there. Fails with the kind of a refusal that needs none of
     /// them.
-    fn put<T>(
+    pub(super) fn put<T>(
         &self,
         principal: &Principal<'_>,
         request: &Request<'_>,
@@ -409,7 +409,7 @@ fn errors(principal: &Principal<'_>, said: &Said<'_>, ask: &Ask<'_>) -> Vec<Beca
     found
 }
 
-fn describe(layer: Layer, table: &Table, hit: Hit) -> Option<Because> {
+pub(super) fn describe(layer: Layer, table: &Table, hit: Hit) -> Option<Because> {
     let (grant, at) = table.find(hit)?;
     let statement = grant.policy.statement(at)?;
     let (source, place) = grant.policy.place(at);

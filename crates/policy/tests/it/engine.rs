@@ -141,7 +141,12 @@ impl Kept {
     }
 }
 
-fn ask_engine(world: &World, ask: &Ask) -> Engine {
+/// Puts a question of a world to what `then` does with the engine.
+pub(crate) fn put_to_engine<T>(
+    world: &World,
+    ask: &Ask,
+    then: impl FnOnce(&Snapshot, &Principal<'_>, &Request<'_>) -> T,
+) -> T {
     let snapshot = compile(world);
     let roles: Vec<&str> = ask.roles.iter().map(String::as_str).collect();
     let direct: Vec<&str> = ask.policies.iter().map(|&at| world.policies[at].id.as_str()).collect();
@@ -159,9 +164,15 @@ fn ask_engine(world: &World, ask: &Ask) -> Engine {
     };
     let kept = Kept::new(ask, &world.tenant);
     let facts = kept.facts(ask, &world.tenant);
-    let request = Request { action: &ask.action, resource: &ask.resource, facts: &facts };
-    let decision = snapshot.decide(&principal, &request);
-    assert_eq!(snapshot.judge(&principal, &request).err(), decision.denial, "with and without reasons");
+    then(&snapshot, &principal, &Request { action: &ask.action, resource: &ask.resource, facts: &facts })
+}
+
+fn ask_engine(world: &World, ask: &Ask) -> Engine {
+    let decision = put_to_engine(world, ask, |snapshot, principal, request| {
+        let decision = snapshot.decide(principal, request);
+        assert_eq!(snapshot.judge(principal, request).err(), decision.denial, "with and without reasons");
+        decision
+    });
     let places = |list: &[Because]| list.iter().map(|because| place(because, ask)).collect::<BTreeSet<_>>();
     let answer = Answer {
         effect: if decision.is_allowed() { Effect::Allow } else { Effect::Deny },
@@ -186,7 +197,7 @@ fn denial(kind: policy::Denial) -> Denial {
     }
 }
 
-fn place(because: &Because, ask: &Ask) -> Place {
+pub(crate) fn place(because: &Because, ask: &Ask) -> Place {
     let (layer, holder) = match (because.layer, because.role_path.last()) {
         (policy::Layer::PlatformGuardrail, _) => (Layer::PlatformGuardrail, String::new()),
         (policy::Layer::TenantGuardrail, _) => (Layer::TenantGuardrail, String::new()),
@@ -208,7 +219,7 @@ fn place(because: &Because, ask: &Ask) -> Place {
 }
 
 /// Whether the question stays in the tenant: the engine does not reach further yet.
-fn is_answered(world: &World, ask: &Ask) -> bool {
+pub(crate) fn is_answered(world: &World, ask: &Ask) -> bool {
     !is_foreign(&ask.resource, &world.tenant)
 }
 

@@ -4,6 +4,7 @@
 mod decisions;
 mod documents;
 mod engine;
+mod explain;
 mod expressions;
 mod generate;
 mod known;

@@ -1,7 +1,10 @@
-//! `signet policy`: reads policies and runs their tests, on files alone. No server and no database is asked.
+//! `signet policy`: reads policies and runs their tests, on files alone, without a server or a database; only
+//! `explain` may also ask a server.
 
 mod compare;
+mod explain;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +54,9 @@ pub(super) enum Policy {
         #[arg(long)]
         json: bool,
     },
+    /// Says why a question is answered as it is: the statements that decided, and those that nearly applied with what of
+    /// them failed. Asks the policies of files, or a server.
+    Explain(explain::ExplainArguments),
     /// Runs the cases of test files (YAML), each of which says what a question is answered under which policies.
     Test {
         /// Files, or folders whose `.yaml` and `.yml` files are run.
@@ -63,8 +69,9 @@ pub(super) enum Policy {
 }
 
 /// Runs a command.
-pub(super) fn run(command: &Policy) -> Result<(), Failure> {
+pub(super) fn run(command: &Policy, env: &BTreeMap<String, String>) -> Result<(), Failure> {
     match command {
+        Policy::Explain(arguments) => explain::explain(arguments, env),
         Policy::Check { files, resource } => {
             check(files, if *resource { Kind::Resource } else { Kind::Identity })
         }

@@ -122,3 +122,88 @@ fn policies_on_files_are_linted_and_compared_with_an_exit_status_for_pipelines()
     assert_eq!((status, text.as_str()), (1, expected));
     assert_eq!(run(&["diff", "set.yaml", "allow.json"]).0, 2);
 }
+
+#[test]
+fn a_decision_is_explained_from_files() {
+    let place = Place::fresh(Database::Sqlite);
+    let write = |name: &str, value: &Value| {
+        std::fs::write(place.directory.join(name), value.to_string()).unwrap();
+    };
+    let office = json!({
+        "Version": "2012-10-17",
+        "Statement": {
+            "Sid": "Office", "Effect": "Allow", "Action": "report:*", "Resource": "reports/*",
+            "Condition": { "IpAddress": { "aws:SourceIp": "203.0.113.0/24" } },
+        },
+    });
+    write("office.json", &office);
+    write("deny.json", &json!({ "name": "deny", "document": document("Deny", "report:delete") }));
+    write("linked.yaml", &json!({ "policies": [{ "name": "linked", "resources": ["reports/1"] }] }));
+    let case = json!({
+        "case": "from home", "policies": ["office"], "action": "report:read", "resource": "reports/1",
+        "context": { "aws:SourceIp": "198.51.100.1" }, "expect": "deny",
+    });
+    write("cases.yaml", &json!({ "documents": { "office": office }, "cases": [case] }));
+    let run = |arguments: &[&str]| {
+        let output = place.run(&[&["policy", "explain"][..], arguments].concat());
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let read = ["--action", "report:read", "--resource", "reports/1", "office.json", "deny.json"];
+
+    let (status, text) = run(&read);
+    let expected = "denied: nothing_applies\nnearly applied:\n  identity, policy office.json, statement 0 (Office), \
+                    allow at priority 0: `aws:SourceIp` is absent (IpAddress)\n";
+    assert_eq!((status, text.as_str()), (0, expected));
+    let (_, text) = run(&[&read[..], &["--context", "aws:SourceIp=203.0.113.9"]].concat());
+    let expected = "allowed\nbecause of:\n  identity, policy office.json, statement 0 (Office), allow at priority 0\n";
+    assert_eq!(text, expected);
+    let (_, text) =
+        run(&["--json", "--action", "report:delete", "--resource", "reports/1", "office.json", "deny.json"]);
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(answer["context"]["denial"], "explicit_deny");
+    assert_eq!(answer["context"]["because"][0]["policy"], "deny.json `deny`");
+    let (_, text) = run(&["--case", "from home", "cases.yaml"]);
+    assert!(text.contains("identity, policy office, statement 0") && text.contains("has another value"), "{text}");
+
+    assert_eq!(run(&["--case", "from nowhere", "cases.yaml"]).0, 4);
+    assert_eq!(run(&["--action", "a:b", "--resource", "c", "linked.yaml"]).0, 2);
+    assert_eq!(run(&["--action", "a:b", "office.json"]).0, 2);
+    assert_eq!(run(&["--action", "a:b", "--resource", "c:d"]).0, 2, "a server is asked about somebody");
+    assert_eq!(run(&[&read[..], &["--context", "nothing"]].concat()).0, 2);
+}
+
+#[test]
+fn a_server_explains_a_decision_to_whoever_may_see_reasons() {
+    for database in BOTH {
+        let server = Server::with_acme(database);
+        let alice = server.user_token("acme", "alice", ALICE_PASSWORD);
+        let carol = server.user_token("acme", "carol", "Carol-canary-pass-3");
+        let run = |token: &str, subject: &str| {
+            let question = ["--subject", subject, "--action", "report:read", "--resource", "report:1"];
+            let remote = ["--as", "acme", "--url", &server.url, "--token", token];
+            let output = server.place.run(&[&["policy", "explain"][..], &question, &remote].concat());
+            (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+        };
+        let new = json!({ "name": "near", "document": document("Allow", "report:write") });
+        let policy = send(&server, &alice, "POST", "", None, Some(&new)).expect(201).json();
+        let bearer = format!("Bearer {alice}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let role = json!({ "code": "NEAR", "name": "Near" }).to_string();
+        let role = server.send("POST", "/t/acme/api/v1/roles", &headers, Some(&role)).expect(201).json();
+        let path = |rest: String| format!("/t/acme/api/v1/{rest}");
+        let (role, policy) = (role["id"].as_str().unwrap(), policy["id"].as_str().unwrap());
+        let put = |rest: String| server.send("PUT", &path(rest), &headers[..1], None).expect(204);
+        put(format!("roles/{role}/policies/{policy}"));
+        let found = server.send("GET", &path("users/by-username/carol".to_owned()), &headers[..1], None);
+        put(format!("users/{}/roles/{role}", found.expect(200).json()["id"].as_str().unwrap()));
+
+        let (status, text) = run(&alice, "user:carol");
+        let expected = "identity, role Near, policy near, statement 0 (Only), allow at priority 0: \
+                        it is about another action";
+        assert!(status == 0 && text.starts_with("denied: nothing_applies\n"), "{status} {text}");
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(run(&carol, "user:carol"), (0, "denied: nothing_applies\n".to_owned()));
+        assert_eq!(run(&carol, "user:alice").0, 3);
+        assert_eq!(run(&alice, "carol").0, 2);
+    }
+}

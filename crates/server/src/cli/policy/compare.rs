@@ -18,21 +18,37 @@ use super::{Failure, find_files, list_mistakes, parse, print, read};
 /// The members of a policy that are compared.
 const MEMBERS: [&str; 5] = ["name", "description", "effect", "priority", "expression"];
 
+/// The members of a policy that say what it is linked to.
+const LINKS: [&str; 3] = ["permissions", "global_permissions", "resources"];
+
 /// A policy of a file.
-struct Loaded {
+pub(super) struct Loaded {
     file: PathBuf,
     /// Its name, where it has one.
     name: Option<String>,
-    policy: Arc<Policy>,
+    pub(super) policy: Arc<Policy>,
     /// What it was written as, where that is more than a document.
     written: Option<Value>,
 }
 
 impl Loaded {
     /// Where findings about it stand: the file, and the policy in it.
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         let name = self.name.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
         format!("{}{name}", self.file.display())
+    }
+
+    /// Whether it says more than its document, by what it is linked to.
+    pub(super) fn is_linked(&self) -> bool {
+        let links = |written: &Value| {
+            LINKS.iter().any(|name| written.get(name).and_then(Value::as_array).is_some_and(|all| !all.is_empty()))
+        };
+        self.written.as_ref().is_some_and(links)
+    }
+
+    /// Whether a file for `apply` makes it bind everybody.
+    pub(super) fn is_guardrail(&self) -> bool {
+        self.written.as_ref().is_some_and(|written| written.get("guardrail") == Some(&Value::Bool(true)))
     }
 }
 
@@ -40,21 +56,7 @@ impl Loaded {
 ///
 /// Fails if there is anything, so that a pipeline stops.
 pub(super) fn lint(paths: &[PathBuf], as_json: bool) -> Result<(), Failure> {
-    let mut files = Vec::new();
-    for path in paths {
-        find_files(path, 0, &["json", "yaml", "yml"], &mut files)?;
-    }
-    files.sort();
-    let (mut loaded, mut wrong) = (Vec::new(), String::new());
-    for file in &files {
-        load(file, &mut loaded, &mut wrong)?;
-    }
-    if !wrong.is_empty() {
-        return Err(Failure::Failed(wrong.trim_end().to_owned()));
-    }
-    if loaded.is_empty() {
-        return Err(Failure::Usage("there are no policies in these files".to_owned()));
-    }
+    let loaded = load_all(paths)?;
     let own_actions: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
     let all: Vec<Arc<Policy>> = loaded.iter().map(|one| one.policy.clone()).collect();
     let mut found: Vec<(&Loaded, Finding)> = Vec::new();
@@ -70,6 +72,26 @@ pub(super) fn lint(paths: &[PathBuf], as_json: bool) -> Result<(), Failure> {
         1 => Err(Failure::Failed("1 finding".to_owned())),
         count => Err(Failure::Failed(format!("{count} findings"))),
     }
+}
+
+/// Reads the policies of files and of folders, at least one.
+pub(super) fn load_all(paths: &[PathBuf]) -> Result<Vec<Loaded>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        find_files(path, 0, &["json", "yaml", "yml"], &mut files)?;
+    }
+    files.sort();
+    let (mut loaded, mut wrong) = (Vec::new(), String::new());
+    for file in &files {
+        load(file, &mut loaded, &mut wrong)?;
+    }
+    if !wrong.is_empty() {
+        return Err(Failure::Failed(wrong.trim_end().to_owned()));
+    }
+    if loaded.is_empty() {
+        return Err(Failure::Usage("there are no policies in these files".to_owned()));
+    }
+    Ok(loaded)
 }
 
 fn findings_text(found: &[(&Loaded, Finding)], policies: usize) -> String {
