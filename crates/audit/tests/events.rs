@@ -66,7 +66,7 @@ impl World {
             username: username.to_owned(),
             session: None,
             client: None,
-            api: true,
+            api: authz::Api::Open,
             must_change_password: false,
         };
         let cx = Cx::new(self.core.clone(), Place::Tenant(tenant.clone()), actor, RequestContext::none(NOON));

@@ -235,7 +235,7 @@ pub(crate) fn session_actor(tenant: &TenantRef, session: &Session) -> Actor {
         username: session.username.clone(),
         session: Some(session.id.clone()),
         client: None,
-        api: true,
+        api: authz::Api::Open,
         must_change_password: session.must_change_password,
     }
 }

@@ -89,6 +89,7 @@ impl Question {
             secure_transport: self.end_user_secure_transport,
             user_agent: cx.request().user_agent.as_deref().filter(|_| is_own),
             context: &self.context,
+            scope: cx.actor().ceiling().filter(|_| is_own),
         }
     }
 }
@@ -291,10 +292,10 @@ async fn permit_to_ask(
 ) -> Result<Option<Permit>> {
     // A token that was not made for this API and a session that must change its password first may not ask
     // about themselves either: `authorize` says so.
-    let able = matches!(
-        cx.actor(),
-        Actor::User { api: true, must_change_password: false, .. } | Actor::Client { api: true, .. }
-    );
+    let able = match cx.actor() {
+        Actor::User { api, must_change_password: false, .. } | Actor::Client { api, .. } => api.is_for_api(),
+        _ => false,
+    };
     if able && questions.iter().all(|question| own_principal(cx, tenant, &question.subject).is_some()) {
         return Ok(None);
     }

@@ -350,6 +350,11 @@ pub(crate) fn is_reserved(code: &str) -> bool {
 }
 
 impl PermissionCode {
+    /// Whether the code lets one do anything in a tenant.
+    pub fn does_something(&self) -> bool {
+        !self.grants.is_empty()
+    }
+
     /// What the code grants in a tenant. `self_of` statements are about whoever asks: they are granted
     /// on the pseudo-resource `self`, which only [`crate::Target::own_user`] names.
     pub fn statements(&self, tenant_id: &str) -> Vec<Statement> {

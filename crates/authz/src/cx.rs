@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::id::{ClientId, EventId, Id, Noun, PrincipalId, SessionId, TenantId, UserId};
 use base::{Clock, Random, Timestamp};
-use policy::Decision;
+use policy::{Decision, Denial, Table};
 use store::{AuditRow, Rx, Scope, Store};
 
 use crate::access::{Buckets, QuestionRates};
@@ -19,7 +19,7 @@ use crate::roles::keep::Watch;
 use crate::snapshot::{
     Asked, LazyRx, Principal, ResourceTags, Snapshots, TenantPolicies, load_platform_roles,
 };
-use crate::{Action, Error, Event, Permit, Purpose, Result, Target, Tx};
+use crate::{Action, Api, Error, Event, Permit, Purpose, Result, Target, Tx};
 
 /// What all operations share: the store, the clock, randomness, compiled policies and the audit queue.
 /// Cheap to clone.
@@ -165,8 +165,8 @@ pub enum Actor {
         session: Option<SessionId>,
         /// The client that holds the token; none for a session.
         client: Option<ClientId>,
-        /// Whether the caller may use the API: a session, or a token with the scope `signet`.
-        api: bool,
+        /// How far the caller may use the API: a session all of it, a token by its scopes.
+        api: Api,
         /// Whether the password must be changed before anything else.
         must_change_password: bool,
     },
@@ -178,8 +178,8 @@ pub enum Actor {
         tenant: TenantId,
         /// Its public `client_id`, for the log.
         client_id: String,
-        /// Whether its token has the scope `signet`.
-        api: bool,
+        /// How far its token is for the API, by its scopes.
+        api: Api,
     },
     /// Whoever runs the binary on the host itself, with access to the database.
     Host {
@@ -220,6 +220,14 @@ impl Actor {
             Self::Anonymous | Self::Host { .. } | Self::System => {
                 self.id().and_then(|id| PrincipalId::parse(&id).ok())
             }
+        }
+    }
+
+    /// What limits the actor beside what it may, by the credential that it came with.
+    pub(crate) fn ceiling(&self) -> Option<&Table> {
+        match self {
+            Self::User { api, .. } | Self::Client { api, .. } => api.ceiling(),
+            _ => None,
         }
     }
 
@@ -422,9 +430,9 @@ impl Cx {
                     error: Some(Error::PasswordChangeRequired),
                 });
             }
-            Actor::User { api, .. } | Actor::Client { api, .. } => *api,
+            Actor::User { api, .. } | Actor::Client { api, .. } => api,
         };
-        if !api {
+        if !api.is_for_api() {
             return Err(Refusal::Denied {
                 because: "the token lacks the scope".to_owned(),
                 error: Some(Error::InsufficientScope),
@@ -450,12 +458,17 @@ impl Cx {
                     .await
                     .map_err(Refusal::Failed)?
             }
+            Place::Tenant(_) | Place::Platform if api.ceiling().is_some() => Some(Err(Denial::Scope)),
             Place::Tenant(_) | Place::Platform => {
                 Box::pin(self.judge_on_platform(home, &principal, action, resource)).await?
             }
         };
         match verdict {
             Some(Ok(())) => Ok(()),
+            Some(Err(Denial::Scope)) => Err(Refusal::Denied {
+                because: words(Denial::Scope).to_owned(),
+                error: Some(Error::InsufficientScope),
+            }),
             Some(Err(denial)) => Err(denied(words(denial))),
             None => Err(denied("the principal is not active")),
         }
@@ -468,6 +481,7 @@ impl Cx {
             secure_transport: None,
             user_agent: self.request.user_agent.as_deref(),
             context: &[],
+            scope: self.actor.ceiling(),
         }
     }
 

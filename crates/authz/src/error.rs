@@ -29,8 +29,8 @@ pub enum Error {
     /// The tenant is switched off: suspended or inactive.
     #[error("the tenant is switched off")]
     TenantDisabled,
-    /// The access token was not made for this API.
-    #[error("the token lacks the scope `signet`")]
+    /// The access token was not made for this API, or not for this part of it.
+    #[error("the token lacks the scope `signet`, or one for this part of the API")]
     InsufficientScope,
     /// The client is no enforcement point at all.
     #[error("the client is not registered as an enforcement point")]
@@ -181,7 +181,7 @@ impl From<Error> for Problem {
             Error::InsufficientScope => Self::new(
                 Kind::Forbidden,
                 "insufficient_scope",
-                "the access token lacks the scope `signet`, which this API asks for",
+                "the access token is not for this: it lacks the scope `signet`, and a scope such as `signet:user:read` for it",
             ),
             Error::NoEnforcementPoint { decision } => Self::new(
                 Kind::Forbidden,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use base::Timestamp;
-use policy::{Facts, Known, Stored, Tagged, Value};
+use policy::{Facts, Known, Stored, Table, Tagged, Value};
 
 use crate::principals::PrincipalKind;
 use crate::snapshot::{Held, Principal};
@@ -19,6 +19,8 @@ pub struct Circumstances<'a> {
     pub user_agent: Option<&'a str>,
     /// The keys that the caller added, their names in lower case.
     pub context: &'a [(Box<str>, Stored)],
+    /// What limits the principal beside its own boundary, where its credential is for part of the API only.
+    pub scope: Option<&'a Table>,
 }
 
 /// Reads a JSON value as a condition's value: a text, a number or a truth value, or a list of them; `None` for

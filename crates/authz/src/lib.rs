@@ -8,10 +8,11 @@
 //! [`Cx::purpose`] make one; so authorization cannot be forgotten, it would not compile. Slices never
 //! open a connection themselves (`clippy.toml` bans it outside this crate).
 //!
-//! Reading order: [`action`], [`cx`], [`permit`], [`change`], [`snapshot`], [`event`], [`idempotency`], then the nouns.
+//! Reading order: [`action`], [`api`], [`cx`], [`permit`], [`change`], [`snapshot`], [`event`], [`idempotency`], then the nouns.
 
 pub mod access;
 pub mod action;
+pub mod api;
 pub mod boundaries;
 mod ceilings;
 mod change;
@@ -46,6 +47,7 @@ use utoipa_axum::router::OpenApiRouter;
 use web::CursorKey;
 
 pub use action::Action;
+pub use api::Api;
 pub use change::Change;
 pub use cx::{Actor, Core, Cx, Place, TenantRef};
 pub use error::{Error, Result};

@@ -217,7 +217,7 @@ impl Snapshots {
         }
         let held = self.held(known, policies, ask)?;
         let facts = facts(known, &held, ask.circumstances, ask.now, ask.tags());
-        Ok(policies.policies.judge(&held.principal(), &ask.request(&facts)))
+        Ok(policies.policies.judge(&held.principal(ask.circumstances.scope), &ask.request(&facts)))
     }
 
     /// Decides a question about a principal, with reasons.
@@ -232,7 +232,7 @@ impl Snapshots {
         }
         let held = self.held(known, policies, ask)?;
         let facts = facts(known, &held, ask.circumstances, ask.now, ask.tags());
-        Ok(policies.policies.decide(&held.principal(), &ask.request(&facts)))
+        Ok(policies.policies.decide(&held.principal(ask.circumstances.scope), &ask.request(&facts)))
     }
 
     /// Decides a question about a principal, with reasons and what nearly applied.
@@ -248,7 +248,7 @@ impl Snapshots {
         }
         let held = self.held(known, policies, ask)?;
         let facts = facts(known, &held, ask.circumstances, ask.now, ask.tags());
-        Ok(policies.policies.explain(&held.principal(), &ask.request(&facts)))
+        Ok(policies.policies.explain(&held.principal(ask.circumstances.scope), &ask.request(&facts)))
     }
 
     /// Judges a question as if the tenant imposed these policies on everybody.
@@ -264,7 +264,7 @@ impl Snapshots {
         let trial = edit.finish(policies.version).map_err(|e| broken("a trial", &e))?;
         let held = self.held(known, policies, ask)?;
         let facts = facts(known, &held, ask.circumstances, ask.now, ask.tags());
-        Ok(trial.judge(&held.principal(), &ask.request(&facts)))
+        Ok(trial.judge(&held.principal(ask.circumstances.scope), &ask.request(&facts)))
     }
 
     fn held(&self, known: &Principal, policies: &TenantPolicies, ask: &Asked<'_>) -> Result<Held> {

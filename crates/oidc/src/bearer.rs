@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use authz::{Actor, Place, Purpose, TenantRef};
+use authz::{Actor, Api, Place, Purpose, TenantRef};
 use aws_lc_rs::digest::{SHA256, digest};
 use base::{Kind, Problem, Timestamp};
 use base64::Engine;
@@ -19,7 +19,6 @@ use crate::Service;
 use crate::error::Error;
 use crate::grants::store;
 use crate::grants::{ACCESS, FoundToken};
-use crate::protocol::scope;
 
 /// Tokens whose verification is remembered.
 const TOKENS_MAX: usize = 10_000;
@@ -262,7 +261,7 @@ fn failed(error: impl Into<Problem>) -> BearerError {
 }
 
 fn actor_of(tenant: &TenantRef, found: &FoundToken, client_name: &str) -> Option<Actor> {
-    let api = found.scopes.iter().any(|name| name == scope::SIGNET);
+    let api = Api::of_scopes(&tenant.id, &found.scopes);
     match (&found.person, &found.grant) {
         (Some(person), Some(grant)) => Some(Actor::User {
             id: person.id.clone(),

@@ -1,6 +1,6 @@
 //! Making tokens: claims, signatures and the rows that stand behind them. Nothing here writes.
 
-use authz::Cx;
+use authz::{Cx, api};
 use base::Timestamp;
 use base::id::{GrantId, TokenId, UserId};
 use jose::left_half_hash;
@@ -135,7 +135,7 @@ fn authentication_claims(claims: &mut Map<String, Value>, grant: &Grant) {
 /// else is named, because RFC 9068 section 2.2 requires `aud`.
 fn audience(client: &Client, scopes: &[String], issuer: &str) -> Vec<String> {
     let mut audience = client.audience.clone();
-    let for_us = scopes.iter().any(|name| name == scope::OPENID || name == scope::SIGNET);
+    let for_us = scopes.iter().any(|name| name == scope::OPENID || api::is_scope_of_api(name));
     if (for_us || audience.is_empty()) && !audience.iter().any(|known| known == issuer) {
         audience.push(issuer.to_owned());
     }

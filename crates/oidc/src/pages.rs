@@ -91,6 +91,13 @@ pub(crate) fn scope_in_words(language: Language, scope: &str) -> String {
         "phone" => ("See your phone number", "查看您的电话号码"),
         "offline_access" => ("Keep this access while you are not there", "在您离开后继续保持访问"),
         "signet" => ("Use this system's interface with all your rights", "以您的全部权限使用本系统的接口"),
+        other if authz::api::scope_code(other).is_some() => {
+            let name = authz::api::scope_code(other).map_or(other, |code| code.name);
+            return match language {
+                Language::En => format!("Use this system's interface with your rights, for this only: {name}"),
+                Language::Zh => format!("仅为“{name}”以您的权限使用本系统的接口"),
+            };
+        }
         other => {
             return match language {
                 Language::En => format!("Use `{other}`"),

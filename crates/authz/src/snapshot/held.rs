@@ -91,10 +91,10 @@ impl Held {
         &self.last.roles
     }
 
-    /// The principal, with what limits it.
-    pub(super) fn principal(&self) -> policy::Principal<'_> {
+    /// The principal, with what limits it and its credential.
+    pub(super) fn principal<'a>(&'a self, scope: Option<&'a Table>) -> policy::Principal<'a> {
         let boundary = self.last.boundary.as_deref();
-        policy::Principal { boundary, ..policy::Principal::new(&self.identity) }
+        policy::Principal { boundary, scope, ..policy::Principal::new(&self.identity) }
     }
 
     /// The ids of the groups.

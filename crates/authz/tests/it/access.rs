@@ -52,7 +52,7 @@ impl Scene {
             id: self.service.clone(),
             tenant: self.world.acme.id.clone(),
             client_id: "orders".to_owned(),
-            api: true,
+            api: authz::Api::Open,
         })
     }
 
@@ -178,8 +178,8 @@ async fn whoever_may_not_use_the_api_may_not_ask_about_themselves_either() {
         };
         for (actor, status, code) in [
             (Actor::Anonymous, StatusCode::UNAUTHORIZED, "unauthenticated"),
-            (user(false, false), StatusCode::FORBIDDEN, "insufficient_scope"),
-            (user(true, true), StatusCode::FORBIDDEN, "password_change_required"),
+            (user(authz::Api::Closed, false), StatusCode::FORBIDDEN, "insufficient_scope"),
+            (user(authz::Api::Open, true), StatusCode::FORBIDDEN, "password_change_required"),
         ] {
             let found = ask(&scene.cx(actor), &question("alice", "read", "plan")).await;
             assert_eq!((found.0, &found.1["code"]), (status, &json!(code)));
@@ -200,7 +200,7 @@ async fn a_principal_of_another_tenant_may_not_ask_here() {
             username: "alice".to_owned(),
             session: None,
             client: None,
-            api: true,
+            api: authz::Api::Open,
             must_change_password: false,
         };
 

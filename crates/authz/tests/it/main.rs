@@ -16,6 +16,7 @@ mod nouns;
 mod points;
 mod policies;
 mod queue;
+mod scopes;
 mod snapshots;
 mod sweep;
 mod trees;

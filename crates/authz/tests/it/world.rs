@@ -218,7 +218,7 @@ pub(crate) fn cx_of(core: &Core, tenant: &Arc<TenantRef>, user: &UserId, usernam
         username: username.to_owned(),
         session: None,
         client: None,
-        api: true,
+        api: authz::Api::Open,
         must_change_password: false,
     };
     Cx::new(core.clone(), Place::Tenant(tenant.clone()), actor, RequestContext::none(NOON))

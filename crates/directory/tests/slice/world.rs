@@ -111,7 +111,7 @@ impl World {
             username: id.to_owned(),
             session: None,
             client: None,
-            api: true,
+            api: authz::Api::Open,
             must_change_password: false,
         };
         Cx::new(self.core.clone(), place, actor, RequestContext::none(self.core.now()))

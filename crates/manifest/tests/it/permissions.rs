@@ -144,7 +144,7 @@ async fn pruning_spares_the_caller() {
             id: robot,
             tenant: tenant.id.clone(),
             client_id: "robot".to_owned(),
-            api: true,
+            api: authz::Api::Open,
         };
         let robot = boss.with_actor(actor);
         let answer = world.apply(&robot, &format!("{HEAD}prune: [clients]\nclients: []\n")).await;

@@ -104,7 +104,7 @@ impl World {
             username: "admin".to_owned(),
             session: None,
             client: None,
-            api: true,
+            api: authz::Api::Open,
             must_change_password: false,
         };
         Cx::new(self.core.clone(), Place::Platform, actor, self.request())
@@ -129,7 +129,7 @@ impl World {
             username: name.to_owned(),
             session: None,
             client: None,
-            api: true,
+            api: authz::Api::Open,
             must_change_password: false,
         };
         Cx::new(self.core.clone(), Place::Tenant(tenant), actor, self.request())

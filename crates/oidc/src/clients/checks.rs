@@ -1,5 +1,6 @@
 //! What a client may look like.
 
+use authz::api;
 use base::text;
 
 use super::{ACCESS_TTL_SECONDS_MAX, Client, REFRESH_TTL_SECONDS_MAX};
@@ -131,6 +132,12 @@ fn check_scopes(client: &Client) -> Result<()> {
             "invalid_scope",
             "at most 50 names of 1 to 64 visible ASCII characters",
         ));
+    }
+    let unknown = |name: &&String| name.starts_with(api::SCOPE_PREFIX) && api::scope_code(name).is_none();
+    if let Some(name) = client.scopes.iter().find(unknown) {
+        let expected = "expected `signet:` and the code of a permission that does something in a tenant";
+        let detail = format!("found `{name}`, {expected}");
+        return Err(Error::invalid(pointer, "invalid_scope", detail));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ pub const OPENID: &str = "openid";
 /// Asks for a refresh token.
 pub const OFFLINE_ACCESS: &str = "offline_access";
 /// Lets the token call Signet's own API, as far as its holder may.
-pub const SIGNET: &str = "signet";
+pub const SIGNET: &str = authz::api::SCOPE;
 
 /// Scopes in the order given, each once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -268,7 +268,7 @@ async fn the_command_line_signs_in_on_any_loopback_port_and_always_asks() {
         let tokens = tokens.json();
         let (_, actor) =
             world.service.bearer_actor(None, tokens["access_token"].as_str().unwrap()).await.unwrap();
-        assert!(matches!(*actor, authz::Actor::User { api: true, .. }), "{actor:?}");
+        assert!(matches!(*actor, authz::Actor::User { api: authz::Api::Open, .. }), "{actor:?}");
         let refresh = tokens["refresh_token"].as_str().unwrap();
         let fields =
             [("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", "signet-cli")];

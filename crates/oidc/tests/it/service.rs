@@ -1,9 +1,11 @@
 //! Clients on their own behalf, and how they prove who they are.
 
+use authz::{Actor, Api, Purpose};
 use http::StatusCode;
+use oidc::NewClient;
 use serde_json::json;
 
-use crate::world::{World, payload};
+use crate::world::{World, payload, texts};
 
 const TOKEN: &str = "/t/default/oauth/token";
 const CREDENTIALS: (&str, &str) = ("grant_type", "client_credentials");
@@ -24,13 +26,13 @@ async fn a_service_gets_a_token_for_its_own_scopes() {
         let (tenant, actor) =
             world.service.bearer_actor(None, all["access_token"].as_str().unwrap()).await.unwrap();
         assert_eq!(tenant.id, world.tenant.id);
-        assert!(matches!(*actor, authz::Actor::Client { api: true, .. }), "{actor:?}");
+        assert!(matches!(*actor, authz::Actor::Client { api: authz::Api::Open, .. }), "{actor:?}");
 
         let less = world.post(TOKEN, robot, &[CREDENTIALS, ("scope", "service:access")]).await.json();
         let (_, actor) =
             world.service.bearer_actor(None, less["access_token"].as_str().unwrap()).await.unwrap();
         assert!(
-            matches!(*actor, authz::Actor::Client { api: false, .. }),
+            matches!(*actor, authz::Actor::Client { api: authz::Api::Closed, .. }),
             "no API without the scope `signet`"
         );
         assert_eq!(
@@ -144,5 +146,36 @@ async fn whatever_is_introspected_or_revoked_is_never_an_error() {
             world.introspect(tokens["access_token"].as_str().unwrap()).await,
             json!({ "active": false })
         );
+    }
+}
+
+#[tokio::test]
+async fn a_service_may_ask_for_part_of_the_api() {
+    for world in World::both().await {
+        let reporter = |scopes: &[&str]| NewClient {
+            client_id: Some("reporter".to_owned()),
+            methods: texts(&["client_secret_basic"]),
+            grants: texts(&["client_credentials"]),
+            scopes: texts(scopes),
+            ..NewClient::named("Reporter")
+        };
+        let unknown = reporter(&["signet:nobody:knows"]);
+        let cx = world.system();
+        let permit = cx.purpose(Purpose::Bootstrap);
+        let mut tx = cx.write(&permit).await.unwrap();
+        let refused = oidc::create_client_in(&cx, &mut tx, &permit, unknown).await.unwrap_err();
+        assert_eq!(base::Problem::from(refused).errors()[0].code, "invalid_scope");
+        drop(tx);
+        let secret = world.add_client(reporter(&["signet:audit:read", "signet:user:read"])).await.unwrap();
+        let secret = Some(("reporter", secret.as_str()));
+
+        let found = world.post(TOKEN, secret, &[CREDENTIALS, ("scope", "signet:audit:read")]).await.json();
+
+        let token = found["access_token"].as_str().unwrap();
+        let (tenant, actor) = world.service.bearer_actor(None, token).await.unwrap();
+        let expected = Api::of_scopes(&tenant.id, &texts(&["signet:audit:read"]));
+        assert!(matches!(&*actor, Actor::Client { api, .. } if *api == expected), "{actor:?}");
+        let more = world.post(TOKEN, secret, &[CREDENTIALS, ("scope", "signet")]).await;
+        assert_eq!((more.status, &more.json()["error"]), (StatusCode::BAD_REQUEST, &json!("invalid_scope")));
     }
 }
