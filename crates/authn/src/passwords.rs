@@ -365,7 +365,9 @@ impl Service {
 /// The permit for changing one's own password: by policy, or because the change is required.
 async fn own_change_permit(cx: &Cx) -> Result<Permit> {
     match cx.actor() {
-        Actor::User { must_change_password: true, api: authz::Api::Open, .. } => Ok(cx.purpose(Purpose::PasswordChange)),
+        Actor::User { must_change_password: true, api: authz::Api::Open, .. } => {
+            Ok(cx.purpose(Purpose::PasswordChange))
+        }
         Actor::User { .. } | Actor::Anonymous => {
             Ok(cx.authorize(Action::UserChangePassword, &Target::own_user()).await?)
         }

@@ -36,8 +36,8 @@ pub use registration::{
     Registration, RegistrationText, Uncovered,
 };
 
-use crate::principals::PrincipalKind;
 use crate::cx::Verdict;
+use crate::principals::PrincipalKind;
 use crate::snapshot::Principal;
 use crate::{Action, Actor, Circumstances, Cx, Error, Event, Permit, Result, Target, TenantRef};
 use sitting::Sitting;

@@ -55,9 +55,9 @@ impl Api {
         if codes.is_empty() {
             return Self::Closed;
         }
-        let policies = codes.iter().map(|code| {
-            Arc::new(Policy::permission(code.code, code.statements(tenant.as_str())))
-        });
+        let policies = codes
+            .iter()
+            .map(|code| Arc::new(Policy::permission(code.code, code.statements(tenant.as_str()))));
         let ceiling = Snapshot::ceiling(policies);
         let codes = codes.iter().map(|code| code.code).collect();
         Self::Only(Arc::new(Narrowed { tenant: tenant.clone(), codes, ceiling }))
@@ -104,7 +104,9 @@ mod tests {
         };
 
         assert_eq!(of(&["openid", "signet", "signet:user:read"]), Api::Open);
-        for closed in [&["openid"][..], &[], &["user:read"], &["signet:nobody:knows"], &["signet:system:config"]] {
+        for closed in
+            [&["openid"][..], &[], &["user:read"], &["signet:nobody:knows"], &["signet:system:config"]]
+        {
             assert_eq!(of(closed), Api::Closed, "{closed:?}");
         }
         let some = of(&["signet:user:read", "signet:audit:read", "signet:user:read", "openid"]);

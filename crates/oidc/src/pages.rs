@@ -94,7 +94,9 @@ pub(crate) fn scope_in_words(language: Language, scope: &str) -> String {
         other if authz::api::scope_code(other).is_some() => {
             let name = authz::api::scope_code(other).map_or(other, |code| code.name);
             return match language {
-                Language::En => format!("Use this system's interface with your rights, for this only: {name}"),
+                Language::En => {
+                    format!("Use this system's interface with your rights, for this only: {name}")
+                }
                 Language::Zh => format!("仅为“{name}”以您的权限使用本系统的接口"),
             };
         }

@@ -408,7 +408,12 @@ fn grant_of(cx: &Cx, client: &Client, code: &Code) -> Grant {
 pub(crate) fn as_actor(cx: &Cx, client: &Client) -> Result<Actor> {
     let tenant = cx.tenant()?.id.clone();
     // It asks for tokens here and for nothing of the API.
-    Ok(Actor::Client { id: client.id.clone(), tenant, client_id: client.client_id.clone(), api: authz::Api::Closed })
+    Ok(Actor::Client {
+        id: client.id.clone(),
+        tenant,
+        client_id: client.client_id.clone(),
+        api: authz::Api::Closed,
+    })
 }
 
 fn issued(

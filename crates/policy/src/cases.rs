@@ -13,9 +13,7 @@ use serde_json::Value as Json;
 use crate::document::{Document, Kind, ParseError};
 use crate::key::{Facts, Known, Tagged};
 use crate::policy::{Policy, Source};
-use crate::snapshot::{
-    Because, Denial, Explanation, Failed, Input, Principal, Request, RoleInput, Snapshot,
-};
+use crate::snapshot::{Because, Denial, Explanation, Failed, Input, Principal, Request, RoleInput, Snapshot};
 use crate::statement::Effect;
 use crate::value::{Stored, Value};
 
@@ -168,7 +166,10 @@ impl Asked {
         if decision.effect != self.effect {
             let why = decision.denial.map_or(String::new(), |denial| format!(" ({})", denial.as_str()));
             let (expected, found) = (word(self.effect), word(decision.effect));
-            return Outcome::Failed(format!("expected {expected}, found {found}{why}{}", reasons(explanation)));
+            return Outcome::Failed(format!(
+                "expected {expected}, found {found}{why}{}",
+                reasons(explanation)
+            ));
         }
         if self.denial.is_some_and(|expected| decision.denial != Some(expected)) {
             let expected = self.denial.map_or("", Denial::as_str);

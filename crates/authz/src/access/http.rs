@@ -296,7 +296,9 @@ async fn evaluate_many(cx: Cx, request: Request) -> Response {
             SemanticBody::PermitOnFirstPermit => Semantic::PermitOnFirstPermit,
         };
         let answers = evaluate(&cx, &questions, semantic).await?;
-        let body = DecisionsBody { evaluations: answers.into_iter().map(|answer| describe(answer, false)).collect() };
+        let body = DecisionsBody {
+            evaluations: answers.into_iter().map(|answer| describe(answer, false)).collect(),
+        };
         Ok(Json(body).into_response())
     })
     .await

@@ -244,7 +244,8 @@ async fn h29_whoever_a_resources_policy_names_stands_above_those_whom_it_does_no
         .into_iter()
         .enumerate()
         {
-            let statement = json!({ "Effect": effect, "Action": "document:read", "Resource": "*", element: named });
+            let statement =
+                json!({ "Effect": effect, "Action": "document:read", "Resource": "*", element: named });
             let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
             let if_match = (place > 0).then_some(&any);
             authz::resources::set_resource_policy(&root_cx, &plan.id, if_match, &document).await.unwrap();

@@ -51,7 +51,8 @@ impl Scene {
 
     fn as_client(&self, core: &Core, id: &ClientId, client_id: &str) -> Cx {
         let tenant = self.world.acme.id.clone();
-        let actor = Actor::Client { id: id.clone(), tenant, client_id: client_id.to_owned(), api: authz::Api::Open };
+        let actor =
+            Actor::Client { id: id.clone(), tenant, client_id: client_id.to_owned(), api: authz::Api::Open };
         let place = Place::Tenant(self.world.acme.clone());
         Cx::new(core.clone(), place, actor, RequestContext::none(NOON))
     }

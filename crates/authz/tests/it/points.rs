@@ -42,7 +42,8 @@ impl Scene {
 
     fn as_client(&self, core: &Core, id: &ClientId, client_id: &str) -> Cx {
         let tenant = self.world.acme.id.clone();
-        let actor = Actor::Client { id: id.clone(), tenant, client_id: client_id.to_owned(), api: authz::Api::Open };
+        let actor =
+            Actor::Client { id: id.clone(), tenant, client_id: client_id.to_owned(), api: authz::Api::Open };
         let request = RequestContext {
             client_address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
             ..RequestContext::none(NOON)

@@ -29,13 +29,14 @@ async fn a_token_for_part_of_the_api_does_no_more_than_that_and_no_more_than_its
         let admin = world.user(&world.acme, "admin", Some("ADMIN")).await;
         let nobody = world.user(&world.acme, "nobody", None).await;
         let acme = || Place::Tenant(world.acme.clone());
-        let may = async |cx: &Cx, action: Action, noun: &'static str| {
-            match cx.authorize(action, &Target::all(noun)).await {
-                Ok(_) => "yes",
-                Err(Error::InsufficientScope) => "scope",
-                Err(Error::Denied { .. }) => "denied",
-                Err(other) => panic!("{other:?}"),
-            }
+        let may = async |cx: &Cx, action: Action, noun: &'static str| match cx
+            .authorize(action, &Target::all(noun))
+            .await
+        {
+            Ok(_) => "yes",
+            Err(Error::InsufficientScope) => "scope",
+            Err(Error::Denied { .. }) => "denied",
+            Err(other) => panic!("{other:?}"),
         };
         let reads = with_scopes(&world, &admin, acme(), &["openid", "signet:user:read"]);
         let all = with_scopes(&world, &admin, acme(), &["signet", "signet:user:read"]);

@@ -155,7 +155,8 @@ fn a_decision_is_explained_from_files() {
                     allow at priority 0: `aws:SourceIp` is absent (IpAddress)\n";
     assert_eq!((status, text.as_str()), (0, expected));
     let (_, text) = run(&[&read[..], &["--context", "aws:SourceIp=203.0.113.9"]].concat());
-    let expected = "allowed\nbecause of:\n  identity, policy office.json, statement 0 (Office), allow at priority 0\n";
+    let expected =
+        "allowed\nbecause of:\n  identity, policy office.json, statement 0 (Office), allow at priority 0\n";
     assert_eq!(text, expected);
     let (_, text) =
         run(&["--json", "--action", "report:delete", "--resource", "reports/1", "office.json", "deny.json"]);
@@ -163,7 +164,10 @@ fn a_decision_is_explained_from_files() {
     assert_eq!(answer["context"]["denial"], "explicit_deny");
     assert_eq!(answer["context"]["because"][0]["policy"], "deny.json `deny`");
     let (_, text) = run(&["--case", "from home", "cases.yaml"]);
-    assert!(text.contains("identity, policy office, statement 0") && text.contains("has another value"), "{text}");
+    assert!(
+        text.contains("identity, policy office, statement 0") && text.contains("has another value"),
+        "{text}"
+    );
 
     assert_eq!(run(&["--case", "from nowhere", "cases.yaml"]).0, 4);
     assert_eq!(run(&["--action", "a:b", "--resource", "c", "linked.yaml"]).0, 2);

@@ -41,7 +41,9 @@ impl Loaded {
     /// Whether it says more than its document, by what it is linked to.
     pub(super) fn is_linked(&self) -> bool {
         let links = |written: &Value| {
-            LINKS.iter().any(|name| written.get(name).and_then(Value::as_array).is_some_and(|all| !all.is_empty()))
+            LINKS
+                .iter()
+                .any(|name| written.get(name).and_then(Value::as_array).is_some_and(|all| !all.is_empty()))
         };
         self.written.as_ref().is_some_and(links)
     }

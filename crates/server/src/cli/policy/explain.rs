@@ -63,7 +63,9 @@ impl ExplainArguments {
         let Some(text) = &self.subject else { return Ok(None) };
         match text.split_once(':') {
             Some((kind @ ("user" | "client"), name)) if !name.is_empty() => Ok(Some((kind, name))),
-            _ => Err(Failure::Usage(format!("--subject: found `{text}`, expected `user:NAME` or `client:NAME`"))),
+            _ => Err(Failure::Usage(format!(
+                "--subject: found `{text}`, expected `user:NAME` or `client:NAME`"
+            ))),
         }
     }
 
