@@ -3,10 +3,9 @@
 use axum::extract::State;
 use axum::response::Response;
 use base::Timestamp;
-use base::id::UserId;
 use policy::Effect;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::list::{Attribute, Values};
@@ -14,7 +13,7 @@ use web::openapi::Problems;
 use web::{Failure, List, ListParams, ListQuery, Listing, Path};
 
 use super::{ORDER, Way};
-use crate::http::{Asked, NoSearch};
+use crate::http::{Asked, NoSearch, UserPath};
 use crate::{Cx, Service};
 
 /// The routes, relative to a tenant.
@@ -71,14 +70,6 @@ impl From<Way> for WayBody {
             expires_at: way.window.expires_at,
         }
     }
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-struct UserPath {
-    /// The person's id.
-    #[param(value_type = String)]
-    user_id: UserId,
 }
 
 /// What the ways to actions are listed by.
