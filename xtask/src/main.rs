@@ -103,9 +103,10 @@ fn test() -> Outcome {
 }
 
 fn bench(arguments: &[String]) -> Outcome {
-    // The policy engine is measured by itself, in a workspace of its own.
+    // Engines are measured by themselves, each in a workspace of its own.
     let (folder, arguments) = match arguments.split_first() {
         Some((first, rest)) if first == "policy" => ("bench/policy", rest),
+        Some((first, rest)) if first == "kms" => ("bench/kms", rest),
         _ => {
             execute(&mut cargo(&["build", "--release", "--locked", "--package", "server"]))?;
             ("bench", arguments)
