@@ -86,7 +86,7 @@ pub enum Error {
     Authz(#[from] authz::Error),
     /// A key could not be destroyed.
     #[error(transparent)]
-    Kms(#[from] kms::Error),
+    Kms(Box<kms::Error>),
     /// The database.
     #[error("the database failed")]
     Store(#[from] StoreError),
@@ -145,6 +145,12 @@ impl From<Problem> for Error {
     }
 }
 
+impl From<kms::Error> for Error {
+    fn from(error: kms::Error) -> Self {
+        Self::Kms(Box::new(error))
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let text = error.to_string();
@@ -176,7 +182,7 @@ impl From<Error> for Problem {
             Error::Stale => Self::new(Kind::Stale, "stale", text),
             Error::Refused(problem) => problem,
             Error::Authz(error) => error.into(),
-            Error::Kms(error) => error.into(),
+            Error::Kms(error) => (*error).into(),
             Error::Store(error) => error.into(),
         }
     }

@@ -169,7 +169,10 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
     Ok(())
 }
 
-fn to_open(items: Vec<DecryptItem>) -> Result<(Vec<String>, Vec<Item<Vec<u8>>>)> {
+/// The names of items, and beside each its ciphertext.
+type Named = (Vec<String>, Vec<Item<Vec<u8>>>);
+
+fn to_open(items: Vec<DecryptItem>) -> Result<Named> {
     check_names(items.iter().map(|item| item.name.as_str()))?;
     let (mut names, mut parsed) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
     for (at, item) in items.into_iter().enumerate() {

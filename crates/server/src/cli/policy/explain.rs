@@ -152,10 +152,10 @@ fn ask_files(arguments: &ExplainArguments, paths: &[PathBuf]) -> Result<Value, F
         "action": action, "resource": resource, "context": arguments.context()?, "expect": "allow",
     });
     if let Some(now) = &arguments.now {
-        case["now"] = json!(now);
+        put(&mut case, "now", json!(now));
     }
     if let Some((kind, name)) = arguments.subject()? {
-        case["principal"] = json!({ "kind": kind, "id": name, "username": name });
+        put(&mut case, "principal", json!({ "kind": kind, "id": name, "username": name }));
     }
     let suite = Suite::from_value(&json!({ "cases": [case] })).map_err(|errors| {
         let mut wrong = String::new();
@@ -202,6 +202,13 @@ fn explained(suite: &Suite, name: &str, place: &dyn Fn(&Because) -> String) -> R
     }
 }
 
+/// Adds a member to an object.
+fn put(object: &mut Value, name: &str, member: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), member);
+    }
+}
+
 /// An explanation in the form of a server's answer.
 fn as_answer(explanation: &Explanation, place: &dyn Fn(&Because) -> String) -> Value {
     let because = |because: &Because| {
@@ -219,7 +226,7 @@ fn as_answer(explanation: &Explanation, place: &dyn Fn(&Because) -> String) -> V
     };
     let miss = |miss: &policy::Miss| {
         let mut said = because(&miss.statement);
-        said["failed"] = miss.failed.iter().map(failed).collect();
+        put(&mut said, "failed", miss.failed.iter().map(failed).collect());
         said
     };
     let decision = &explanation.decision;
