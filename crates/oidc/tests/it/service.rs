@@ -159,8 +159,9 @@ async fn a_service_may_ask_for_part_of_the_api() {
             scopes: texts(scopes),
             ..NewClient::named("Reporter")
         };
-        let unknown = reporter(&["signet:nobody:knows"]);
         let cx = world.system();
+        let secret = world.service.secrets().fresh(&cx).await.unwrap().hash;
+        let unknown = NewClient { secret: Some(secret), ..reporter(&["signet:nobody:knows"]) };
         let permit = cx.purpose(Purpose::Bootstrap);
         let mut tx = cx.write(&permit).await.unwrap();
         let refused = oidc::create_client_in(&cx, &mut tx, &permit, unknown).await.unwrap_err();
