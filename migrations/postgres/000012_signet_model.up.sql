@@ -1115,8 +1115,8 @@ CREATE INDEX idx_idempotency_keys_expires_at ON idempotency_keys (expires_at);
 -- which a test takes the same rows. `covers` is a kind of the tenant's own
 -- resources, `self` the user's own account, `this` the tenant, `*` anything. A
 -- code without an action does nothing inside a tenant.
-CREATE VIEW v_permission_actions (code, action, covers) WITH (security_invoker = true) AS
-VALUES
+CREATE VIEW v_permission_actions WITH (security_invoker = true) AS
+SELECT v.code, v.action, v.covers FROM (VALUES
     ('user:create', 'user:create', 'user'),
     ('user:read', 'user:read', 'user'),
     ('user:update', 'user:update', 'user'),
@@ -1185,7 +1185,8 @@ VALUES
     ('audit:read', 'audit:read', 'audit'),
     ('audit:export', 'audit:export', 'audit'),
     ('system:config', NULL, NULL),
-    ('system:monitor', NULL, NULL);
+    ('system:monitor', NULL, NULL)
+) AS v (code, action, covers);
 
 -- Each way an active user comes to a role, at whatever time: directly or through a
 -- group, the role itself or one that it inherits from.
@@ -1235,14 +1236,14 @@ FROM user_policies a
 -- of the tenant's own names.
 CREATE VIEW v_user_permission_grants WITH (security_invoker = true) AS
 WITH linked (tenant_id, policy_id, permission, action, effect, priority, conditional) AS NOT MATERIALIZED (
-    SELECT l.tenant_id, l.policy_id, l.code, coalesce(a.action, l.code),
-        coalesce(l.effect, p.effect), p.priority, p.expression IS NOT NULL
+    SELECT l.tenant_id, l.policy_id, l.code AS permission, coalesce(a.action, l.code) AS action,
+        coalesce(l.effect, p.effect) AS effect, p.priority, p.expression IS NOT NULL AS conditional
     FROM (
         SELECT l.tenant_id, l.policy_id, o.code, l.effect
         FROM policy_permissions l
             JOIN permissions o ON o.tenant_id = l.tenant_id AND o.id = l.permission_id
         UNION ALL
-        SELECT l.tenant_id, l.policy_id, o.name, NULL
+        SELECT l.tenant_id, l.policy_id, o.name AS code, NULL AS effect
         FROM policy_global_permissions l JOIN global_permissions o ON o.id = l.global_permission_id
     ) l
         JOIN policies p ON p.tenant_id = l.tenant_id AND p.id = l.policy_id

@@ -410,7 +410,7 @@ mod tests {
                 rows.extend(names.map(|name| format!("    ('{code}', '{name}', '{covers}')")));
             }
         }
-        let expected = format!("VALUES\n{};", rows.join(",\n"));
+        let expected = format!("VALUES\n{}", rows.join(",\n"));
 
         for migration in [
             include_str!("../../../migrations/postgres/000012_signet_model.up.sql"),
